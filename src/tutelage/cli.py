@@ -1,0 +1,352 @@
+"""The command line: parse, call, print. No logic lives here, and nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tutelage.errors import TutelageError, UsageError
+
+if TYPE_CHECKING:
+    from tutelage.model.load import Loaded
+    from tutelage.recipe import Recipe
+    from tutelage.text.encode import Encoder
+
+app = typer.Typer(
+    help="Tutelage turns a base language model into an assistant, and shows the evidence that it did.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+OVERRIDE = re.compile(r"[a-z_]+(\.[a-z_]+)?=")
+
+Things = Annotated[list[str], typer.Argument(help="Files, folders, hub data sets; settings as section.key=value.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON result to stdout.")]
+Format = Annotated[str, typer.Option("--format", help="Name of the data's format, where it is not recognised.")]
+Columns = Annotated[str, typer.Option(help="Read any table: prompt=COLUMN,response=COLUMN.")]
+Instruction = Annotated[str, typer.Option(help="Text put before each prompt of a table.")]
+MaxBad = Annotated[float | None, typer.Option(help="Stop when more than this share of the rows is bad (0.01).")]
+Base = Annotated[str, typer.Option(help="Base model: run, folder, hub name, GGUF file or starter.")]
+Model = Annotated[str, typer.Argument(help="Run, folder, hub name, GGUF file or starter.")]
+
+
+def _parted(things: list[str]) -> tuple[list[str], list[str]]:
+    """Files, and section.key=value overrides."""
+    overrides = [thing for thing in things if OVERRIDE.match(thing) and not Path(thing).exists()]
+    return [thing for thing in things if thing not in overrides], overrides
+
+
+def _recipe(things: list[str], **given: Any) -> Recipe:
+    """The recipe that files, recipes, options and overrides make together; later ones win."""
+    from tutelage.recipe import build, read_recipe
+
+    files, overrides = _parted(things)
+    settings: dict[str, Any] = {}
+    for name in [file for file in files if file.endswith((".yaml", ".yml"))]:
+        for section, part in read_recipe(Path(name)).items():
+            settings[section] = {**settings.get(section, {}), **part} if isinstance(part, dict) else part
+        files.remove(name)
+        settings["out"] = ""
+    data = settings.setdefault("data", {})
+    if files:
+        data["files"] = files
+    for key, value in given.items():
+        if value not in ("", None, []):
+            section, _, name = key.partition("__")
+            if name:
+                settings.setdefault(section, {})[name] = value
+            else:
+                settings[section] = value
+    return build(settings, overrides)
+
+
+def _latest(name: str) -> str:
+    """`runs/faq` means the newest of runs/faq-1, runs/faq-2, … where it is no folder itself."""
+    path = Path(name)
+    if path.exists() or not path.parent.is_dir():
+        return name
+    numbered = {
+        int(number[1]): found
+        for found in path.parent.glob(f"{path.name}-*")
+        if (number := re.fullmatch(rf"{re.escape(path.name)}-(\d+)", found.name))
+    }
+    return str(numbered[max(numbered)]) if numbered else name
+
+
+def _loaded(model: str, recipe: Recipe) -> tuple[Loaded, Encoder]:
+    from tutelage.model import machine
+    from tutelage.model.load import load
+    from tutelage.terminal import say
+    from tutelage.text.encode import Encoder
+
+    machine.set_threads(recipe.model.threads)
+    device = machine.choose_device(recipe.model.device)
+    loaded = load(_latest(model), device, machine.choose_precision(recipe.model.precision, device), say)
+    return loaded, Encoder(loaded.tokenizer, loaded.located.template or recipe.model.template)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, default=str))
+
+
+@app.command()
+def look(
+    things: Things,
+    mask: Annotated[int, typer.Option(help="Show this many conversations coloured by what is trained.")] = 0,
+    base: Base = "",
+    format: Format = "",
+    columns: Columns = "",
+    instruction: Instruction = "",
+    max_bad: MaxBad = None,
+    as_json: Json = False,
+) -> None:
+    """What is in this data."""
+    from tutelage import terminal
+    from tutelage.data import duplicates, quality
+    from tutelage.data.profile import profile
+    from tutelage.data.reading import read
+
+    recipe = _recipe(
+        things, data__format=format, data__columns=columns, data__instruction=instruction, data__max_bad=max_bad,
+        model__base=base,
+    )  # fmt: skip
+    with terminal.counting("reading") as count:
+        dataset = duplicates.drop_repeats(quality.apply(read(recipe.data, progress=count)))
+    found = profile(dataset)
+    if as_json:
+        _print_json({**found.as_dict(), **dataset.ledger.counts()})
+    else:
+        terminal.show_dataset(dataset, found)
+    if mask:
+        from tutelage.model.load import load_tokenizer, locate
+        from tutelage.text.encode import Encoder
+        from tutelage.text.preview import preview
+
+        located = locate(_latest(recipe.model.base), terminal.say)
+        encoder = Encoder(load_tokenizer(located), located.template or recipe.model.template)
+        terminal.show_preview(preview(encoder, dataset.examples, mask))
+
+
+@app.command()
+def curate(
+    things: Things,
+    out: Annotated[Path, typer.Option(help="Folder for the clean data set.")],
+    format: Format = "",
+    columns: Columns = "",
+    instruction: Instruction = "",
+    max_bad: MaxBad = None,
+    as_json: Json = False,
+) -> None:
+    """Keep what can be used, name what cannot, and write both to a data set folder."""
+    from tutelage import terminal
+    from tutelage.data import duplicates, quality, store
+    from tutelage.data.profile import profile
+    from tutelage.data.reading import read
+
+    recipe = _recipe(
+        things, data__format=format, data__columns=columns, data__instruction=instruction, data__max_bad=max_bad
+    )
+    dataset = duplicates.drop_repeats(quality.apply(read(recipe.data)))
+    store.save(dataset, out)
+    if as_json:
+        _print_json({"out": str(out), **dataset.ledger.counts()})
+    else:
+        terminal.show_dataset(dataset, profile(dataset))
+        terminal.say(f"Written to {out}: kept.jsonl, dropped.jsonl, manifest.json")
+
+
+@app.command()
+def tune(
+    things: Things,
+    base: Base = "",
+    out: Annotated[str, typer.Option(help="The run's folder; default runs/NAME-N.")] = "",
+    held_out: Annotated[str, typer.Option(help="A file of held-out conversations.")] = "",
+    mix: Annotated[list[str] | None, typer.Option(help="Other data to mix in, FILE:SHARE.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
+    format: Format = "",
+    columns: Columns = "",
+    instruction: Instruction = "",
+    max_bad: MaxBad = None,
+    as_json: Json = False,
+) -> None:
+    """Tune a base model on conversations: files, a data set folder, or a recipe."""
+    from tutelage import terminal
+
+    recipe = _recipe(
+        things, model__base=_latest(base) if base else "", out=out, data__held_out=held_out, data__mix=mix,
+        data__format=format, data__columns=columns, data__instruction=instruction, data__max_bad=max_bad,
+    )  # fmt: skip
+    from tutelage.tuning.job import tune as start
+    from tutelage.tuning.work import Watch
+
+    if dry_run:
+        from tutelage.tuning.estimate import estimate
+
+        needed = estimate(recipe, terminal.say)
+        if as_json:
+            _print_json(asdict(needed))
+        else:
+            terminal.show_estimate(needed)
+        return
+    with terminal.StepBar() as bar:
+        run = start(recipe, Watch(terminal.say, bar.stepped, bar.sampled))
+    _tell_run(run, as_json)
+
+
+def _tell_run(run: Any, as_json: bool) -> None:
+    from tutelage import terminal
+
+    manifest, steps = run.manifest(), run.steps()
+    if as_json:
+        held = [step.held_out_loss for step in steps if step.held_out_loss is not None]
+        last = steps[-1].loss if steps else None
+        _print_json({"run": str(run.folder), "loss": last, "held_out_loss": held[-1] if held else None, **asdict(manifest)})
+        return
+    speed = manifest.tokens / manifest.seconds if manifest.seconds else 0
+    terminal.say(
+        f"Done: {manifest.steps} steps, {manifest.seconds:,.0f} s, {speed:,.0f} tokens/s, "
+        f"{manifest.peak_memory / 1e9:.1f} GB at most. The tuned model is in {run.tuned}\n"
+        f"Next: tutelage compare {run.folder} · tutelage chat {run.folder}"
+    )
+
+
+@app.command()
+def resume(run: Annotated[Path, typer.Argument(help="A stopped run's folder.")], as_json: Json = False) -> None:
+    """Go on with a stopped run."""
+    from tutelage import terminal
+    from tutelage.tuning.job import resume as go_on
+    from tutelage.tuning.work import Watch
+
+    with terminal.StepBar() as bar:
+        done = go_on(Path(_latest(str(run))), Watch(terminal.say, bar.stepped, bar.sampled))
+    _tell_run(done, as_json)
+
+
+@app.command()
+def generate(
+    model: Model,
+    things: Annotated[list[str], typer.Argument(help="PROMPTS.jsonl (id and prompt or messages); settings.")],
+    out: Annotated[Path, typer.Option(help="Answers as JSONL: id, answer, stopped, tokens.")],
+    as_json: Json = False,
+) -> None:
+    """Answer every prompt of a file; order and ids are kept."""
+    from tutelage import terminal
+    from tutelage.data.reading import read_prompts
+    from tutelage.evaluation.answers import generate as answer_all
+    from tutelage.evaluation.answers import write_answers
+
+    files, overrides = _parted(things)
+    if len(files) != 1:
+        raise UsageError("name one file of prompts")
+    recipe = _recipe(overrides)
+    prompts = read_prompts(files[0])
+    loaded, encoder = _loaded(model, recipe)
+    with terminal.counting("answering", len(prompts)) as count:
+        answers = answer_all(loaded.network, encoder, prompts, recipe.decoding, count)
+    write_answers(out, answers)
+    stopped = sum(answer.stopped for answer in answers)
+    if as_json:
+        _print_json({"out": str(out), "answers": len(answers), "stopped": stopped})
+    terminal.say(f"{len(answers)} answers in {out}; {stopped} ended by themselves.")
+
+
+@app.command()
+def compare(
+    run: Annotated[str, typer.Argument(help="A finished run's folder.")],
+    things: Annotated[list[str] | None, typer.Argument(help="Settings as section.key=value.")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="Prompts to answer instead of the held-out ones.")] = None,
+    system: Annotated[Path | None, typer.Option(help="A written system prompt for the base.")] = None,
+    against: Annotated[str, typer.Option(help="Another model, given the same system prompt.")] = "",
+    require: Annotated[str, typer.Option(help="better: exit 1 unless tuned is better.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Tuned against its base, and against the base with a written system prompt."""
+    from tutelage import terminal
+    from tutelage.evaluation.compare import compare as weigh
+    from tutelage.evaluation.report import show
+    from tutelage.recipe import build
+    from tutelage.tuning.run import Run
+
+    if require not in ("", "better"):
+        raise UsageError(f"--require {require}: only `better` can be required")
+    found = Run(Path(_latest(run)))
+    recipe = build(found.recipe().model_dump(mode="json"), _parted(things or [])[1])
+    comparison = weigh(
+        found, prompts, system, _latest(against) or None, recipe.compare, recipe.decoding, terminal.say,
+        terminal.counting,
+    )  # fmt: skip
+    if as_json:
+        print(comparison.to_json())
+    else:
+        show(comparison, terminal.OUT)
+        terminal.say(f"Side by side: {found.folder / 'compare.html'}")
+    if require and not comparison.better:
+        raise typer.Exit(1)
+
+
+@app.command()
+def chat(
+    model: Model,
+    things: Annotated[list[str] | None, typer.Argument(help="Settings as section.key=value.")] = None,
+    system: Annotated[str, typer.Option(help="System text, or a file with it.")] = "",
+) -> None:
+    """Talk with a model in the terminal."""
+    from tutelage.serving.chat import chat as talk
+
+    recipe = _recipe(_parted(things or [])[1])
+    loaded, encoder = _loaded(model, recipe)
+    text = Path(system).read_text(encoding="utf-8").strip() if system and Path(system).is_file() else system
+    talk(loaded, encoder, recipe.decoding, text)
+
+
+@app.command()
+def runs(folder: Annotated[Path | None, typer.Argument(help="One run, or a folder of runs.")] = None, as_json: Json = False) -> None:
+    """What was tuned, and how it went."""
+    from tutelage import terminal
+    from tutelage.tuning.run import Run, is_run
+
+    top = folder or Path("runs")
+    places = [top] if is_run(top) else sorted(path for path in top.glob("*") if is_run(path))
+    found = [Run(path) for path in places]
+    if as_json:
+        _print_json([{"run": str(run.folder), **asdict(run.manifest())} for run in found])
+    elif found:
+        terminal.show_runs(found)
+    else:
+        terminal.say(f"There are no runs in {top}; make one with: tutelage tune FILE")
+
+
+@app.command()
+def settings() -> None:
+    """Every setting with its default and what it does."""
+    from tutelage import terminal
+    from tutelage.recipe import Recipe, defaults, fields
+
+    given = defaults(Recipe())
+    for name, help in fields().items():
+        terminal.OUT.print(f"{name}={given[name]}\n    {help}", markup=False)
+
+
+def main() -> None:
+    """Entry point: errors become one sentence and an exit status (1: data, model or verdict; 2: usage)."""
+    try:
+        app(standalone_mode=True)
+    except TutelageError as error:
+        print(f"tutelage: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        print("tutelage: stopped", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

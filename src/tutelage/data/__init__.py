@@ -1,0 +1,1 @@
+"""From anybody's file to clean conversations. Nothing here needs torch."""

@@ -1,0 +1,174 @@
+"""Contenders: a model with the way it is shown. A base model is shown in the format that suits it best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tutelage.evaluation.answers import Answer, generate
+from tutelage.evaluation.losses import Losses, on_the_same, reference_losses
+from tutelage.model.forward import Proof
+from tutelage.recipe import DecodingSettings
+from tutelage.records import Conversation, Example, Prompt, Role, Turn
+from tutelage.text.encode import Encoder
+from tutelage.text.templates import BuiltIn, Span
+
+FORMAT_MOST = 64
+"""Conversations on which the formats are compared; the loss of the best one is measured on all."""
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """A format of plain text, such as base models met on web pages.
+
+    Only the last answer ends with the stop token. Earlier ones end with a blank line as everything else does:
+    an end-of-sequence token in the middle would tell a base model that the text before it is over.
+
+    Attributes:
+        ask, reply: text before a question and before an answer.
+        stop: the model's end-of-sequence token.
+    """
+
+    name: str
+    ask: str
+    reply: str
+    stop: str
+    jinja: str = ""
+
+    @property
+    def marker(self) -> str:
+        """What stands where the next turn begins."""
+        return "\n" + self.ask.strip()
+
+    def spans(self, turns: Sequence[Turn]) -> tuple[Span, ...]:
+        """See ChatTemplate.spans."""
+        tool = "Tool result:\n"
+        heads = {Role.SYSTEM: "", Role.USER: self.ask, Role.TOOL: tool, Role.ASSISTANT: self.reply}
+        made: list[Span] = []
+        for index, turn in enumerate(turns):
+            answer = turn.role is Role.ASSISTANT
+            if heads[turn.role]:
+                made.append(Span(heads[turn.role]))
+            made.append(Span(turn.text, trained=turn.is_trained, starts=answer, turn=index))
+            if answer and index + 1 == len(turns):
+                made.append(Span(self.stop, control=True, trained=turn.is_trained, turn=index))
+            else:
+                made.append(Span("\n\n"))
+        return tuple(made)
+
+    def prompt(self, turns: Sequence[Turn]) -> tuple[Span, ...]:
+        """See ChatTemplate.prompt."""
+        return (*self.spans(turns), Span(self.reply))
+
+
+def text_formats(eos: str) -> tuple[TextFormat, ...]:
+    """The plain-text formats that a base model is tried in."""
+    return (
+        TextFormat("question/answer", "Question:\n", "Answer:\n", eos),
+        TextFormat("user/assistant", "User:\n", "Assistant:\n", eos),
+        TextFormat("instruction/response", "### Instruction:\n", "### Response:\n", eos),
+    )
+
+
+def candidates(tokenizer: Any, template: str) -> tuple[Encoder, ...]:
+    """Encoders for the run's own chat template and for each plain-text format."""
+    formats = text_formats(str(tokenizer.eos_token))
+    return (Encoder(tokenizer, template), *(Encoder(tokenizer, one) for one in formats))
+
+
+def markers_of(encoder: Encoder) -> tuple[str, ...]:
+    """Texts with which the next turn begins in this format, where no control token does."""
+    template = encoder.template
+    if isinstance(template, TextFormat):
+        return (template.marker,)
+    if isinstance(template, BuiltIn):
+        head = template.before[Role.USER].strip()
+        return (head,) if head and not any(token in head for token in encoder.control) else ()
+    return ()
+
+
+def with_system(turns: Sequence[Turn], system: str) -> tuple[Turn, ...]:
+    """The turns with a system text before them; one that is there already follows it after a blank line."""
+    if not system:
+        return tuple(turns)
+    if turns and turns[0].role is Role.SYSTEM:
+        return (replace(turns[0], text=f"{system}\n\n{turns[0].text}"), *turns[1:])
+    return (Turn(Role.SYSTEM, system), *turns)
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """A model with the way it is shown.
+
+    Attributes:
+        name: for the report, such as `base` or `tuned`.
+        model: what the user called the model.
+        proof: how packs go through the network.
+        system: text put before every conversation.
+        markers: texts that end an answer besides the stop tokens (`answers.generate`).
+    """
+
+    name: str
+    model: str
+    network: Any
+    encoder: Encoder
+    proof: Proof
+    system: str = ""
+    markers: tuple[str, ...] = ()
+
+    def losses(self, examples: Sequence[Example], progress: Callable[[int], None] | None = None) -> Losses:
+        """The loss of the examples' last answers."""
+        shown = [
+            replace(example, conversation=Conversation(with_system(example.conversation.turns, self.system)))
+            for example in examples
+        ]
+        return reference_losses(self.network, self.encoder, self.proof, shown, progress)
+
+    def answers(
+        self,
+        prompts: Sequence[Prompt],
+        decoding: DecodingSettings,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[Answer, ...]:
+        """Answers to the prompts, in order."""
+        shown = [Prompt(prompt.id, with_system(prompt.turns, self.system)) for prompt in prompts]
+        return generate(self.network, self.encoder, shown, decoding, progress, self.markers)
+
+
+@dataclass(frozen=True, slots=True)
+class FormatLoss:
+    """How a base model does in one format, in nats per answer token; `conversations` were measured."""
+
+    name: str
+    loss: float
+    loss_with_stop: float
+    conversations: int
+
+
+def in_best_format(
+    contender: Contender,
+    encoders: Sequence[Encoder],
+    examples: Sequence[Example],
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Contender, tuple[FormatLoss, ...]]:
+    """The contender in the format in which it expects the reference answers best, and what each format gave.
+
+    The stop token does not count: a base model cannot know that its answer ends with it. Without examples the
+    first plain-text format is taken.
+
+    Args:
+        progress: called with the number of conversations measured since the last call, over all formats.
+    """
+    few = examples[:FORMAT_MOST]
+    measured = on_the_same([replace(contender, encoder=one).losses(few, progress) for one in encoders])
+    tried = tuple(
+        FormatLoss(one.template.name, losses.per_token, losses.per_token_with_stop, len(losses.answers))
+        for one, losses in zip(encoders, measured, strict=True)
+    )
+    if any(losses.answers for losses in measured):
+        best = encoders[min(range(len(encoders)), key=lambda place: measured[place].per_token)]
+    else:
+        best = next((one for one in encoders if isinstance(one.template, TextFormat)), encoders[0])
+        tried = ()
+    return replace(contender, encoder=best, markers=markers_of(best)), tried

@@ -1,0 +1,1 @@
+"""The network and what we change in it. Torch starts here."""

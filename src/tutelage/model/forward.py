@@ -1,0 +1,171 @@
+"""Packs through the network: our fast way where it is proven for this model, else the model's own forward.
+
+The fast way runs the decoder on a flat row of several examples and scores trained places only. It is right for
+a model whose layers look back through attention alone and whose output is a plain linear head. Whether that is
+so is measured when the model is loaded, not assumed from its name.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from tutelage.errors import ModelError
+from tutelage.model.attention import apart
+from tutelage.model.loss import summed_loss, token_losses
+from tutelage.text.encode import Tokens
+from tutelage.text.pack import Pack, make_pack
+
+LOSS_LIMIT = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
+LEAK_LIMIT = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the probe of a model measured, and which way follows from it.
+
+    Attributes:
+        packed: examples may share a row and our loss is used.
+        loss_difference: ours against the model's own, relative.
+        leak: largest change of an example's loss when its neighbour changes, in nats.
+        reason: why the model is not packed; "" where it is.
+    """
+
+    packed: bool
+    loss_difference: float
+    leak: float
+    reason: str = ""
+
+
+def plain(network: Any) -> PreTrainedModel:
+    """The transformers model inside a PEFT wrapper, or the model itself."""
+    inner: PreTrainedModel = network.get_base_model() if hasattr(network, "get_base_model") else network
+    return inner
+
+
+def _head(network: PreTrainedModel) -> tuple[Tensor, Tensor | None]:
+    layer = network.get_output_embeddings()
+    return layer.weight, getattr(layer, "bias", None)
+
+
+def _hidden(network: PreTrainedModel, pack: Pack, device: torch.device) -> Tensor:
+    """(T, d) last hidden states of one row."""
+    output = network.get_decoder()(
+        input_ids=torch.from_numpy(pack.ids)[None].to(device),
+        position_ids=torch.from_numpy(pack.positions)[None].to(device),
+        use_cache=False,
+        boundaries=pack.boundaries,
+    )
+    hidden: Tensor = output.last_hidden_state[0]
+    return hidden
+
+
+def _places(pack: Pack, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices of predicting places with a weight, their targets and weights."""
+    places = np.flatnonzero(pack.weights)
+    return (
+        torch.from_numpy(places).to(device),
+        torch.from_numpy(pack.targets[places]).to(device),
+        torch.from_numpy(pack.weights[places]).to(device),
+    )
+
+
+def attending(network: Any, proof: Proof) -> AbstractContextManager[None]:
+    """The block in which packs go through the network: our attention where the model is packed."""
+    return apart(plain(network)) if proof.packed else nullcontext()
+
+
+def pack_loss(network: Any, pack: Pack, proof: Proof, scale: float) -> Tensor:
+    """Summed weighted loss of a pack times `scale`, with gradients; call inside `attending`.
+
+    A model that failed its probe gets one example at a time through its own forward; where it has an auxiliary
+    loss (a mixture of experts), that is added with the example's weight.
+    """
+    inner = plain(network)
+    device = inner.device
+    if proof.packed:
+        places, targets, weights = _places(pack, device)
+        head, bias = _head(inner)
+        return summed_loss(_hidden(inner, pack, device)[places], head, bias, targets, weights, scale)
+    total = torch.zeros((), device=device)
+    for start, end in zip(pack.boundaries, pack.boundaries[1:], strict=False):
+        total = total + _own_loss(inner, pack, start, end) * scale
+    return total
+
+
+def _own_loss(network: PreTrainedModel, pack: Pack, start: int, end: int) -> Tensor:
+    device = network.device
+    output = network(input_ids=torch.from_numpy(pack.ids[None, start:end]).to(device), use_cache=False)
+    targets = torch.from_numpy(pack.targets[start:end]).to(device)
+    weights = torch.from_numpy(pack.weights[start:end]).to(device)
+    loss = (F.cross_entropy(output.logits[0].float(), targets, reduction="none") * weights).sum()
+    auxiliary = getattr(output, "aux_loss", None)
+    if auxiliary is not None:
+        loss = loss + network.config.router_aux_loss_coef * auxiliary * weights.sum()
+    return loss
+
+
+@torch.no_grad()
+def pack_token_losses(network: Any, pack: Pack, proof: Proof) -> Tensor:
+    """(n,) losses in nats at the weighted places of a pack, in order; call inside `attending`."""
+    inner = plain(network)
+    places, targets, _ = _places(pack, inner.device)
+    if proof.packed:
+        head, bias = _head(inner)
+        return token_losses(_hidden(inner, pack, inner.device)[places], head, bias, targets)
+    made = []
+    for start, end in zip(pack.boundaries, pack.boundaries[1:], strict=False):
+        ids = torch.from_numpy(pack.ids[None, start:end]).to(inner.device)
+        logits = inner(input_ids=ids, use_cache=False).logits[0].float()
+        aim = torch.from_numpy(pack.targets[start:end]).to(inner.device)
+        made.append(F.cross_entropy(logits, aim, reduction="none"))
+    return torch.cat(made)[places]
+
+
+def _probe_tokens(vocabulary: int, length: int, seed: int) -> Tokens:
+    ids = np.asarray(random.Random(seed).choices(range(vocabulary), k=length), np.int32)
+    return Tokens(ids, np.ones(length, np.float32), ((1, length),), str(seed))
+
+
+@torch.no_grad()
+def prove(network: Any) -> Proof:
+    """Compare the fast way with the model's own forward on a probe batch of random ids.
+
+    Measured: the loss of two examples in one row against the model's own loss of each alone, and the change of
+    the second's token losses when the first is another one of the same length.
+    """
+    inner = plain(network)
+    inner.eval()
+    embedding: Any = inner.get_input_embeddings()
+    vocabulary = int(embedding.weight.shape[0])
+    first, other, second = (
+        _probe_tokens(vocabulary, length, seed) for seed, length in ((1, 24), (2, 24), (3, 17))
+    )
+    try:
+        with apart(inner):
+            fast = [
+                pack_token_losses(inner, make_pack([head, second]), Proof(True, 0, 0))
+                for head in (first, other)
+            ]
+    except (ModelError, TypeError, AttributeError, NotImplementedError) as error:
+        return Proof(False, float("nan"), float("nan"), f"it cannot share rows: {error}")
+    own = sum(float(_own_loss(inner, make_pack([item]), 0, len(item))) for item in (first, second))
+    auxiliary = getattr(inner.config, "router_aux_loss_coef", None)
+    difference = abs(float(fast[0].sum()) - own) / max(abs(own), 1e-9)
+    leak = float((fast[0][len(first) - 1 :] - fast[1][len(first) - 1 :]).abs().max())
+    reason = ""
+    if not difference <= LOSS_LIMIT.get(inner.dtype, 2e-2):
+        reason = f"its own loss differs from the plain linear head's by {difference:.1e}"
+    if auxiliary and getattr(inner.config, "output_router_logits", False):
+        reason = "it has an auxiliary loss"
+    if not leak <= LEAK_LIMIT.get(inner.dtype, 1e-2):
+        reason = f"neighbours in a row are seen (a change of {leak:.1e} nats)"
+    return Proof(not reason, difference, leak, reason)

@@ -1,0 +1,141 @@
+"""Batched decoding with a KV cache: the only place that decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from tutelage.errors import TuningError
+from tutelage.model.forward import plain
+from tutelage.recipe import DecodingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """New ids of one prompt, without the stop token; `stopped` says whether one came before the limit."""
+
+    ids: tuple[int, ...]
+    stopped: bool
+
+    @property
+    def tokens(self) -> int:
+        """Tokens written, the stop token included."""
+        return len(self.ids) + int(self.stopped)
+
+
+def decode(
+    network: Any,
+    prompts: Sequence[Sequence[int]],
+    stop_ids: frozenset[int],
+    settings: DecodingSettings,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Decoded, ...]:
+    """Answers to all prompts, in their order.
+
+    Prompts of similar length share a batch; a finished one leaves it, so that the rest go faster.
+
+    Args:
+        prompts: token ids from `Encoder.prompt`.
+        stop_ids: ids that end an answer.
+        progress: called with the number of prompts answered since the last call.
+    """
+    order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
+    answers: dict[int, Decoded] = {}
+    for start in range(0, len(order), settings.batch_size):
+        places = order[start : start + settings.batch_size]
+        rows: dict[int, list[int]] = {place: [] for place in places}
+        stopped: set[int] = set()
+        for number, token in _stream(
+            network, [prompts[place] for place in places], stop_ids, settings, places
+        ):
+            if token in stop_ids:
+                stopped.add(number)
+            else:
+                rows[number].append(token)
+        answers |= {place: Decoded(tuple(rows[place]), place in stopped) for place in places}
+        if progress:
+            progress(len(places))
+    return tuple(answers[place] for place in range(len(prompts)))
+
+
+def stream(
+    network: Any, prompt: Sequence[int], stop_ids: frozenset[int], settings: DecodingSettings
+) -> Iterator[int]:
+    """The new ids of one prompt as they come, the stop id included."""
+    for _, token in _stream(network, [prompt], stop_ids, settings, [0]):
+        yield token
+
+
+@torch.inference_mode()
+def _stream(
+    network: Any,
+    prompts: Sequence[Sequence[int]],
+    stop_ids: frozenset[int],
+    settings: DecodingSettings,
+    names: Sequence[int],
+) -> Iterator[tuple[int, int]]:
+    """(name of the prompt, new id) for one batch, left-padded; each row has its own random numbers."""
+    inner = plain(network)
+    was_training = network.training
+    network.eval()
+    device = inner.device
+    width = max(map(len, prompts))
+    ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in prompts], device=device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=device)
+    draws = {name: torch.Generator().manual_seed(settings.seed * 1_000_003 + name) for name in names}
+    alive = list(names)
+    cache = DynamicCache(config=inner.config)
+    try:
+        for step in range(settings.max_new_tokens):
+            places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+            output = network(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=places,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            chosen = _choose(output.logits[:, -1].float(), settings, [draws[name] for name in alive])
+            for name, token in zip(alive, chosen.tolist(), strict=True):
+                yield name, token
+            kept = [row for row, token in enumerate(chosen.tolist()) if token not in stop_ids]
+            if not kept or step + 1 == settings.max_new_tokens:
+                return
+            if len(kept) < len(alive):
+                rows = torch.tensor(kept, device=device)
+                cache.batch_select_indices(rows)
+                mask, chosen = mask[rows], chosen[rows]
+                alive = [alive[row] for row in kept]
+            ids = chosen[:, None]
+            mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
+    finally:
+        network.train(was_training)
+
+
+def _choose(logits: Tensor, settings: DecodingSettings, draws: Sequence[torch.Generator]) -> Tensor:
+    """The next id of each row (n,): the likeliest, or drawn from the likeliest that make up top_p.
+
+    Raises:
+        TuningError: the model's output is not a number.
+    """
+    if not bool(torch.isfinite(logits.max(-1).values).all()):
+        raise TuningError(
+            "the model's output is not a number; its weights are damaged (was the learning rate too high?)"
+        )
+    if settings.temperature == 0:
+        return logits.argmax(-1)
+    weights = (logits / settings.temperature).softmax(-1).cpu()
+    if settings.top_p < 1:
+        ordered, ranks = weights.sort(-1, descending=True)
+        beyond = ordered.cumsum(-1) - ordered >= settings.top_p
+        weights = torch.zeros_like(weights).scatter(-1, ranks, ordered.masked_fill(beyond, 0))
+    chosen = [
+        int(torch.multinomial(row, 1, generator=draw)) for row, draw in zip(weights, draws, strict=True)
+    ]
+    return torch.tensor(chosen, device=logits.device)

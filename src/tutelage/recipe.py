@@ -1,0 +1,249 @@
+"""Recipe: the one typed configuration. The YAML file, the command line's overrides and the help are this model."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tutelage.errors import UsageError
+
+
+class Section(BaseModel):
+    """A frozen part of the recipe; unknown keys are refused; a field's docstring is its help text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DataSettings(Section):
+    """What to learn from."""
+
+    files: tuple[str, ...] = ()
+    """Files, folders or hub data sets with examples."""
+    held_out: str = ""
+    """A file of held-out conversations; empty: a stable share of the data is held out."""
+    hold_out: float = Field(0.05, ge=0, lt=1)
+    """Share of the conversations held out for measuring."""
+    hold_out_most: int = Field(64, ge=0)
+    """At most this many conversations are held out."""
+    mix: tuple[str, ...] = ()
+    """Other data to mix in, as FILE:SHARE; the share is of all conversations tuned on."""
+    format: str = "auto"
+    """Name of the data's format; auto: recognised from the columns."""
+    columns: str = ""
+    """How to read any other table: prompt=COLUMN,response=COLUMN (also system=, context=, group=)."""
+    instruction: str = ""
+    """Text put before each prompt of a table read with columns."""
+    positive_examples: int = Field(0, ge=0, le=8)
+    """Super-NaturalInstructions: how many of a task's positive examples stand before the input."""
+    max_bad: float = Field(0.01, ge=0, le=1)
+    """Stop when more than this share of the rows cannot be read."""
+
+
+class ModelSettings(Section):
+    """What is tuned, and where."""
+
+    base: str = "starter"
+    """Run folder, Hugging Face folder, hub name, GGUF file, or `starter`."""
+    template: str = "auto"
+    """Chat template: plain, chatml, gemma, llama3, own (the model's); auto: its own where it has a proven one, else plain."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format of the weights in the forward pass; auto: bfloat16 only where it is faster."""
+    threads: int = Field(0, ge=0)
+    """CPU threads; 0: one for each physical core."""
+
+
+class AdapterSettings(Section):
+    """Which weights change."""
+
+    kind: Literal["full", "lora"] = "lora"
+    """full: every weight; lora: small matrices beside the linear layers."""
+    rank: int = Field(16, ge=1)
+    """Rank of the LoRA matrices."""
+    alpha: float = Field(32.0, gt=0)
+    """LoRA scale; the update is multiplied by alpha / rank."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout on LoRA's input."""
+    targets: str = "all-linear"
+    """Which layers get LoRA: all-linear (every linear layer but the head), or names with commas."""
+
+
+class TuningSettings(Section):
+    """How the weights change."""
+
+    epochs: float = Field(0.0, ge=0)
+    """Times through the data; 0: the measured default of the adapter kind."""
+    max_steps: int = Field(0, ge=0)
+    """Stop after this many optimizer steps; 0: when the epochs are done."""
+    batch_size: int = Field(8, ge=1)
+    """Conversations in one optimizer step."""
+    row_tokens: int = Field(2048, ge=1)
+    """Conversations of a step share rows of up to this many tokens; changes memory and speed, not the result."""
+    max_length: int = Field(2048, ge=8)
+    """Longest conversation in tokens."""
+    too_long: Literal["keep_last_turns", "drop"] = "keep_last_turns"
+    """What happens to a longer one: keep the system turn and the last whole turns that fit, or drop it."""
+    lr: float = Field(0.0, ge=0)
+    """Peak learning rate; 0: the measured default of the adapter kind."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate falls after the warm-up."""
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises from 0."""
+    weight_decay: float = Field(0.0, ge=0)
+    """AdamW's weight decay, on matrices only."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """AdamW's decay of the first and second moments."""
+    clip: float = Field(1.0, ge=0)
+    """Largest gradient norm; 0: no clipping."""
+    prompt_weight: float = Field(0.0, ge=0, le=1)
+    """Weight of the prompt's tokens in the loss; answers have 1."""
+    checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, slower."""
+    seed: int = 0
+    """Seed of the order of the data, LoRA's start and dropout."""
+    save_every: int = Field(0, ge=0)
+    """Write a checkpoint every so many steps; 0: only when stopped."""
+    keep_checkpoint: bool = False
+    """Keep the last checkpoint of a finished run."""
+    evaluate_every: int = Field(0, ge=0)
+    """Measure the hold-out every so many steps; 0: at the end of each epoch."""
+    patience: int = Field(0, ge=0)
+    """Stop after so many hold-out measures without a better one; the best weights are kept. 0: never early."""
+    samples: int = Field(2, ge=0)
+    """Held-out prompts answered at each hold-out measure, to look at."""
+
+
+class DecodingSettings(Section):
+    """How answers are written."""
+
+    max_new_tokens: int = Field(256, ge=1)
+    """Longest answer in tokens."""
+    temperature: float = Field(0.0, ge=0)
+    """0: always the likeliest token (greedy)."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Sample from the likeliest tokens that together have this probability."""
+    seed: int = 0
+    """Seed of sampling."""
+    batch_size: int = Field(20, ge=1)
+    """Prompts decoded side by side."""
+
+
+class CompareSettings(Section):
+    """How the tuned model is compared with its base."""
+
+    prompts: int = Field(40, ge=1)
+    """Held-out prompts answered by every contender."""
+    system: str = ""
+    """File with a written system prompt for the base; empty: a short general one."""
+
+
+class Recipe(Section):
+    """Everything a run needs; written into its folder resolved, so that it can be repeated."""
+
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    adapter: AdapterSettings = AdapterSettings()
+    tuning: TuningSettings = TuningSettings()
+    decoding: DecodingSettings = DecodingSettings()
+    compare: CompareSettings = CompareSettings()
+    out: str = ""
+    """The run's folder; empty: runs/NAME-N."""
+
+    def to_yaml(self) -> str:
+        """The recipe as YAML, every field written."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    def hash(self) -> str:
+        """SHA-256 of the resolved YAML."""
+        return hashlib.sha256(self.to_yaml().encode()).hexdigest()
+
+
+def fields() -> dict[str, str]:
+    """Every setting as `section.key` with its help text, in order."""
+    found: dict[str, str] = {}
+    for name, info in Recipe.model_fields.items():
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            for key, field in section.model_fields.items():
+                found[f"{name}.{key}"] = field.description or ""
+        else:
+            found[name] = info.description or ""
+    return found
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """A recipe file as a plain mapping, not yet checked.
+
+    Raises:
+        UsageError: where the file is missing or no YAML mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: not a readable recipe: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: a recipe is a mapping of sections (data, model, tuning, …)")
+    return content
+
+
+def build(settings: Mapping[str, Any], overrides: Iterable[str] = ()) -> Recipe:
+    """A recipe from a mapping and `section.key=value` overrides, the later winning.
+
+    Raises:
+        UsageError: for an unknown key (with the nearest known one) or a value of the wrong kind.
+    """
+    merged = {name: dict(part) if isinstance(part, Mapping) else part for name, part in settings.items()}
+    for override in overrides:
+        key, _, text = override.partition("=")
+        _check_known(key)
+        section, _, name = key.partition(".")
+        value = yaml.safe_load(text) if text else ""
+        if not name:
+            merged[section] = value
+            continue
+        merged.setdefault(section, {})[name] = value
+    try:
+        return Recipe.model_validate(merged)
+    except ValidationError as error:
+        raise UsageError(_explain(error)) from error
+
+
+def _check_known(key: str) -> None:
+    known = fields()
+    if key not in known:
+        near = difflib.get_close_matches(key, known, 1, 0.5)
+        hint = f"; did you mean {near[0]}?" if near else "; `tutelage settings` lists them all"
+        raise UsageError(f"there is no setting {key}{hint}")
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(key, fields(), 1, 0.5)
+            lines.append(f"there is no setting {key}" + (f"; did you mean {near[0]}?" if near else ""))
+        else:
+            lines.append(f"{key}: {problem['msg'].lower()} (it is {problem['input']!r})")
+    return "\n".join(lines)
+
+
+def defaults(recipe: Recipe) -> dict[str, Any]:
+    """Every setting's value as `section.key`."""
+    found: dict[str, Any] = {}
+    for name in Recipe.model_fields:
+        value = getattr(recipe, name)
+        if isinstance(value, Section):
+            found |= {f"{name}.{key}": part for key, part in value.model_dump(mode="json").items()}
+        else:
+            found[name] = value
+    return found

@@ -1,0 +1,1 @@
+"""From conversations to tokens: templates, encoding, packing and the certificate. No torch here."""

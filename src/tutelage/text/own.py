@@ -1,0 +1,210 @@
+"""A model's own Jinja chat template, used only after it is proven on probe conversations.
+
+The template is run twice on a conversation: with the real texts, and with each text replaced by a mark of its
+own. Where both agree, the marks tell which characters are people's and which are the template's, so the same
+spans come out as from a built-in template. Where they do not agree (it rewrites an earlier turn, say), the
+conversation is refused by name rather than mislabelled.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import jinja2
+from jinja2.ext import Extension, loopcontrols
+from jinja2.nodes import CallBlock, Node
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from tutelage.errors import TemplateError
+from tutelage.records import Role, Turn
+from tutelage.text.templates import Span, split_literal
+
+SOURCE_MOST = 200_000  # characters; the longest published chat templates have some 20,000
+OUTPUT_MOST = 50_000_000
+SECONDS_MOST = 5.0
+_OPEN, _CLOSE = "\ue0f0", "\ue0f1"  # private-use characters around a mark's number
+_MARK = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
+_HINT = "use model.template=plain (works with every model) or another built-in template"
+
+
+class _Generation(Extension):
+    """Accepts the generation marks that some templates carry; here they change nothing."""
+
+    tags = {"generation"}  # noqa: RUF012 - Jinja's own interface
+
+    def parse(self, parser: Parser) -> Node:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return CallBlock(self.call_method("_same"), [], [], body).set_lineno(line)
+
+    def _same(self, caller: Any) -> str:
+        return str(caller())
+
+
+@contextmanager
+def _bounded(seconds: float) -> Iterator[None]:
+    """Stops a template whose loops never end. The sandbox cannot; a timer works in the main thread only."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise TemplateError(f"the model's chat template ran for over {seconds:g} s; {_HINT}")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _refuse(message: str) -> None:
+    raise jinja2.TemplateError(message)
+
+
+@dataclass(frozen=True)
+class OwnTemplate:
+    """A Jinja chat template with the control tokens of its tokenizer.
+
+    Attributes:
+        jinja: the source.
+        controls: control tokens that stand in it.
+        variables: bos_token, eos_token, … as transformers passes them.
+        stop: the control token after an assistant's text; found by `prove`.
+    """
+
+    jinja: str
+    controls: tuple[str, ...]
+    variables: Mapping[str, str]
+    stop: str = ""
+    name: str = "own"
+
+    def _render(self, turns: Sequence[Turn], texts: Sequence[str], prompt: bool) -> str:
+        messages = [
+            {"role": turn.role.value, "content": text} for turn, text in zip(turns, texts, strict=True)
+        ]
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
+        )
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+        try:
+            with _bounded(SECONDS_MOST):
+                template = environment.from_string(self.jinja)
+                pieces, length = [], 0
+                for piece in template.generate(
+                    messages=messages, add_generation_prompt=prompt, tools=None, **self.variables
+                ):
+                    length += len(piece)
+                    if length > OUTPUT_MOST:
+                        raise TemplateError(
+                            f"the model's chat template wrote over {OUTPUT_MOST} characters; {_HINT}"
+                        )
+                    pieces.append(piece)
+        except TemplateError:
+            raise
+        except Exception as error:  # a template is a program: whatever it raises means it does not fit
+            raise TemplateError(f"the model's chat template refuses these turns: {error}; {_HINT}") from error
+        return "".join(pieces)
+
+    def _marked(self, turns: Sequence[Turn], prompt: bool) -> tuple[list[str], list[str]]:
+        """The template's output cut at the texts (literal, number, literal, …), and the texts as it writes them."""
+        marks = [f"{_OPEN}{number}{_CLOSE}" for number in range(len(turns))]
+        marked = self._render(turns, marks, prompt)
+        pieces = _MARK.split(marked)
+        for texts in ([turn.text for turn in turns], [turn.text.strip() for turn in turns]):
+            filled = "".join(texts[int(piece)] if odd % 2 else piece for odd, piece in enumerate(pieces))
+            if filled == self._render(turns, [turn.text for turn in turns], prompt):
+                return pieces, texts
+        raise TemplateError(f"the model's own chat template rewrites the texts of this conversation; {_HINT}")
+
+    def _spans(self, turns: Sequence[Turn], prompt: bool) -> tuple[Span, ...]:
+        pieces, texts = self._marked(turns, prompt)
+        made = split_literal(pieces[0], self.controls)
+        for number, literal in zip(pieces[1::2], pieces[2::2], strict=True):
+            index = int(number)
+            turn = turns[index]
+            answer = turn.role is Role.ASSISTANT
+            made.append(Span(texts[index], trained=turn.is_trained, starts=answer, turn=index))
+            after = split_literal(literal, self.controls)
+            end = next((place for place, span in enumerate(after) if span.control), -1) if answer else -1
+            made += [
+                Span(
+                    span.text,
+                    span.control,
+                    turn.is_trained and place <= end,
+                    turn=index if place <= end else -1,
+                )
+                for place, span in enumerate(after)
+            ]
+        return tuple(made)
+
+    def spans(self, turns: Sequence[Turn]) -> tuple[Span, ...]:
+        """See ChatTemplate.spans.
+
+        Raises:
+            TemplateError: the template refuses or rewrites this conversation.
+        """
+        return self._spans(turns, prompt=False)
+
+    def prompt(self, turns: Sequence[Turn]) -> tuple[Span, ...]:
+        """See ChatTemplate.prompt."""
+        return self._spans(turns, prompt=True)
+
+
+def _probes() -> tuple[tuple[Turn, ...], ...]:
+    ask, answer = Role.USER, Role.ASSISTANT
+    texts = [
+        "What is 2 + 2?",
+        "It is 4.",
+        "And twice that, in words?",
+        "Eight, and <b>not</b> 9.\n\n- done",
+        "Thanks",
+        "Bye",
+    ]
+    turns = tuple(Turn(ask if number % 2 == 0 else answer, text) for number, text in enumerate(texts))
+    return (turns[:2], turns[:4], turns)
+
+
+def prove(template: OwnTemplate, sample: Sequence[Turn] = ()) -> OwnTemplate:
+    """The template with its stop token, once it has shown that it can be trusted.
+
+    Proven on probe conversations: every turn's text appears once and in order; the prompt is a prefix of the
+    whole; every assistant text is followed by one and the same control token; a user's text is not trained.
+
+    Raises:
+        TemplateError: naming what failed, and offering a built-in template.
+    """
+    if len(template.jinja) > SOURCE_MOST:
+        raise TemplateError(f"the model's chat template has over {SOURCE_MOST} characters; {_HINT}")
+    stops = set()
+    for turns in _probes():
+        spans = template.spans(turns)
+        order = [span.turn for span in spans if span.turn >= 0 and not span.control and span.text.strip()]
+        if order != list(range(len(turns))):
+            raise TemplateError(f"the model's own chat template loses or repeats a turn; {_HINT}")
+        whole = [(span.text, span.control) for span in spans]
+        start = [(span.text, span.control) for span in template.prompt(turns[:-1])]
+        if not start or whole[: len(start)] != start:
+            raise TemplateError(
+                f"the model's own chat template writes a prompt that is no prefix of the conversation; {_HINT}"
+            )
+        for index, turn in enumerate(turns):
+            ends = [span.text for span in spans if span.turn == index and span.control]
+            if turn.role is Role.ASSISTANT:
+                stops.update(ends[:1] or [""])
+    if len(stops) != 1 or "" in stops:
+        raise TemplateError(
+            f"the model's own chat template does not end every answer with one stop token; {_HINT}"
+        )
+    return OwnTemplate(template.jinja, template.controls, template.variables, stops.pop(), template.name)

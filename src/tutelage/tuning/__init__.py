@@ -1,0 +1,1 @@
+"""The main job: a recipe becomes a run."""

@@ -1,0 +1,132 @@
+"""tune(recipe) -> Run: the main job, from files to a tuned model with its evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tutelage.errors import TuningError, UsageError
+from tutelage.model import adapters, machine
+from tutelage.model.forward import prove
+from tutelage.model.load import Loaded, load, locate, located_hash
+from tutelage.recipe import Recipe
+from tutelage.text.encode import Encoder
+from tutelage.tuning import checkpoint
+from tutelage.tuning.evidence import manifest_of
+from tutelage.tuning.finish import finish
+from tutelage.tuning.fit import State
+from tutelage.tuning.optim import Optimizer
+from tutelage.tuning.prepare import Prepared, prepare
+from tutelage.tuning.run import Run, new_folder, write_text
+from tutelage.tuning.work import Job, Watch, progress_of, work
+
+
+def tune(recipe: Recipe, watch: Watch | None = None) -> Run:
+    """Tune a base model on conversations.
+
+    Raises:
+        TutelageError: with what is wrong and what to do; SystemExit is never raised here.
+    """
+    watch = watch or Watch()
+    machine.set_threads(recipe.model.threads)
+    device = machine.choose_device(recipe.model.device)
+    precision = machine.choose_precision(recipe.model.precision, device)
+    located = locate(recipe.model.base, watch.say)
+    loaded = load(located, device, precision, watch.say)
+    encoder = Encoder(loaded.tokenizer, located.template or recipe.model.template)
+    prepared = prepare(recipe, encoder, watch.say)
+    prepared.certificate.check()
+    recipe = prepared.recipe
+    run = _start(recipe, prepared)
+    job = _begin(run, recipe, prepared, loaded, watch)
+    _describe(job)
+    work(job)
+    return finish(job)
+
+
+def resume(folder: Path, watch: Watch | None = None) -> Run:
+    """Go on with a stopped run from its last checkpoint, with the same numbers as if it had never stopped.
+
+    Raises:
+        TuningError: there is no checkpoint, or data, recipe, tokenizer or base have changed since.
+        UsageError: the folder is no run, or the run is finished.
+    """
+    watch = watch or Watch()
+    run = Run(folder)
+    manifest, recipe = run.manifest(), run.recipe()
+    if manifest.finished:
+        raise UsageError(f"{folder} is finished; tune again with --base {folder} to go further")
+    found = checkpoint.latest(run.checkpoints)
+    if found is None:
+        raise TuningError(
+            f"{folder} has no checkpoint yet; repeat it with: tutelage tune {folder / 'recipe.yaml'}"
+        )
+    machine.set_threads(recipe.model.threads)
+    device = machine.choose_device(recipe.model.device)
+    precision = machine.choose_precision(recipe.model.precision, device)
+    loaded = load(recipe.model.base, device, precision, watch.say)
+    encoder = Encoder(loaded.tokenizer, manifest.template)
+    prepared = prepare(recipe, encoder, watch.say)
+    prepared.certificate.check()
+    job = _begin(run, recipe, prepared, loaded, watch)
+    _take_up(job, found)
+    work(job)
+    return finish(job)
+
+
+def _start(recipe: Recipe, prepared: Prepared) -> Run:
+    folder = new_folder(recipe.out, recipe.data.files)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {error.strerror}") from error
+    run = Run(folder)
+    write_text(folder / "recipe.yaml", recipe.to_yaml())
+    write_text(folder / "certificate.json", prepared.certificate.to_json())
+    run.write_held_out(prepared.held.examples)
+    return run
+
+
+def _begin(run: Run, recipe: Recipe, prepared: Prepared, loaded: Loaded, watch: Watch) -> Job:
+    proof = prove(loaded.network)
+    if not proof.packed:
+        watch.say(
+            f"This model is trained one conversation at a time through its own forward: {proof.reason}."
+        )
+    network = adapters.add(loaded.network, recipe.adapter, recipe.tuning.seed)
+    if recipe.tuning.checkpointing:
+        network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        if recipe.adapter.kind != "full":
+            network.enable_input_require_grads()
+    state = State(network, Optimizer(adapters.trainable(network), recipe.tuning))
+    job = Job(run, recipe, prepared, loaded, state, proof, watch)
+    job.base_hash = located_hash(loaded.located)
+    run.write_manifest(manifest_of(job))
+    return job
+
+
+def _describe(job: Job) -> None:
+    prepared, recipe = job.prepared, job.recipe
+    weights = sum(weight.numel() for weight in job.state.optimizer.weights.values())
+    job.watch.say(
+        f"Tuning {recipe.model.base} ({recipe.adapter.kind}, {weights / 1e6:,.1f} M weights, lr {recipe.tuning.lr:g}) on "
+        f"{len(prepared.train.tokens):,} conversations, {len(prepared.plan):,} steps; "
+        f"{len(prepared.held.tokens)} are held out. Template: {prepared.encoder.template.name}. Run: {job.run.folder}"
+    )
+
+
+def _take_up(job: Job, found: Path) -> None:
+    tensors, progress = checkpoint.load(found)
+    now = progress_of(job)
+    for what in ("data_hash", "recipe_hash", "tokenizer_hash", "base_hash"):
+        then, here = getattr(progress, what), getattr(now, what)
+        if then != here:
+            raise TuningError(
+                f"the {what.removesuffix('_hash')} changed since this run was stopped ({then[:12]}… then, {here[:12]}… "
+                f"now); bring it back, or start anew with: tutelage tune {job.run.folder / 'recipe.yaml'}"
+            )
+    job.state.optimizer.restore(tensors)
+    job.state.step, job.seconds, job.tokens = progress.step, progress.seconds, progress.tokens
+    job.best_loss, job.best_step, job.waited = progress.best_loss, progress.best_step, progress.waited
+    kept = [step.to_json() + "\n" for step in job.run.steps() if step.step <= progress.step]
+    write_text(job.run.folder / "metrics.jsonl", "".join(kept))
+    job.watch.say(f"Going on after step {progress.step} of {len(job.prepared.plan)}.")

@@ -1,0 +1,192 @@
+"""Run = a folder that holds everything needed to repeat it, to go on with it and to believe it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tutelage.errors import TuningError, UsageError
+from tutelage.recipe import Recipe, build, read_recipe
+from tutelage.records import Conversation, Example, Role, Source, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one optimizer step measured.
+
+    Attributes:
+        loss: weighted sum of token losses / sum of weights over the whole step, in nats.
+        tokens, trained_tokens: in the step; tokens_per_second counts the former.
+        grad_norm: before clipping.
+        held_out_loss: per trained token of the hold-out, where it was measured after this step.
+    """
+
+    step: int
+    loss: float
+    tokens: int
+    trained_tokens: int
+    tokens_per_second: float
+    lr: float
+    grad_norm: float
+    seconds: float
+    held_out_loss: float | None = None
+
+    def to_json(self) -> str:
+        """One line of metrics.jsonl."""
+        kept = {name: value for name, value in asdict(self).items() if value is not None}
+        return json.dumps(kept)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run was made of, and how far it is.
+
+    Attributes:
+        base: name, folder and weights_hash of the base model.
+        template: name of the chat template.
+        finished: the tuned model is complete.
+        steps, of_steps: optimizer steps done and planned.
+        best_step: the step whose weights the tuned model has.
+        hashes: data, tokenizer, template, recipe, tuned weights.
+        machine: versions, device, precision, threads.
+        engine: how packs went through the network.
+        seconds, tokens: spent in steps.
+    """
+
+    base: Mapping[str, str]
+    template: str
+    adapter: str
+    finished: bool = False
+    steps: int = 0
+    of_steps: int = 0
+    best_step: int = 0
+    stopped_early: bool = False
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    tokens: int = 0
+    peak_memory: int = 0
+    created: str = ""
+    tutelage: str = ""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a temporary file, synced, then renamed."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise TuningError(f"{path}: cannot be written: {error.strerror}; is the disk full?") from error
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder and the names in it."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def tuned(self) -> Path:
+        """Where the tuned weights are: `adapter` (PEFT) or `model` (a Hugging Face folder)."""
+        return self.folder / ("model" if self.manifest().adapter == "full" else "adapter")
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.folder / "checkpoints"
+
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return build(read_recipe(self.folder / "recipe.yaml"))
+
+    def manifest(self) -> Manifest:
+        """
+        Raises:
+            UsageError: the folder is no run.
+        """
+        path = self.folder / "manifest.json"
+        try:
+            return Manifest(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise UsageError(
+                f"{self.folder} is no run folder: {path.name} cannot be read ({error})"
+            ) from error
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Replace manifest.json."""
+        write_text(self.folder / "manifest.json", json.dumps(asdict(manifest), indent=2) + "\n")
+
+    def steps(self) -> tuple[Step, ...]:
+        """The metrics so far."""
+        path = self.folder / "metrics.jsonl"
+        if not path.exists():
+            return ()
+        return tuple(Step(**json.loads(line)) for line in path.read_text().split("\n") if line)
+
+    def write_held_out(self, examples: Iterable[Example]) -> None:
+        """Keep the held-out conversations beside the run, for comparing later."""
+        lines = []
+        for example in examples:
+            messages = [
+                {"role": turn.role.value, "content": turn.text} for turn in example.conversation.turns
+            ]
+            row = {"id": example.id, "messages": messages, "group": example.group, "tags": list(example.tags)}
+            lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+        write_text(self.folder / "held_out.jsonl", "".join(lines))
+
+    def held_out(self) -> tuple[Example, ...]:
+        """The held-out conversations."""
+        path = self.folder / "held_out.jsonl"
+        found = []
+        for number, line in enumerate(
+            path.read_text(encoding="utf-8").split("\n") if path.exists() else [], 1
+        ):
+            if not line:
+                continue
+            row = json.loads(line)
+            turns = tuple(Turn(Role(message["role"]), message["content"]) for message in row["messages"])
+            source = Source(str(path), (number,))
+            found.append(Example(row["id"], Conversation(turns), source, row["group"], tuple(row["tags"])))
+        return tuple(found)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder looks like a run's."""
+    return (folder / "manifest.json").exists() and (folder / "recipe.yaml").exists()
+
+
+def new_folder(out: str, files: tuple[str, ...]) -> Path:
+    """`out`, or runs/NAME-N where NAME follows from the first file and N is the next free number.
+
+    Raises:
+        UsageError: the folder exists and is not empty.
+    """
+    if out:
+        folder = Path(out)
+        if folder.exists() and any(folder.iterdir()):
+            hint = " (tutelage resume goes on with a stopped run)" if is_run(folder) else ""
+            raise UsageError(f"{folder} exists and is not empty; name another --out{hint}")
+        return folder
+    stem = Path(files[0].rstrip("/")).name.split(".")[0] if files else "run"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "run"
+    number = 1
+    while Path("runs", f"{name}-{number}").exists():
+        number += 1
+    return Path("runs", f"{name}-{number}")

@@ -1,0 +1,43 @@
+"""Exact repeats, and near ones against a slow obvious twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tutelage.data.duplicates import drop_repeats, jaccard, near_pairs, shingles
+from tutelage.records import Dataset
+
+Make = Callable[..., Dataset]
+TEXTS = st.lists(st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), max_size=9).map(" ".join), max_size=8)
+
+
+def test_repeats_differ_only_in_case_space_and_unicode_form(dataset: Make) -> None:
+    made = drop_repeats(dataset(("Caf\u00e9?", "Yes"), ("cafe\u0301?  ", "YES"), ("Caf\u00e9?", "No")))
+    assert [example.source.rows for example in made.examples] == [(1,), (3,)]
+    assert [(row.rule, row.reason, row.source.rows) for row in made.dropped] == [
+        ("repeat", "repeats made:1", (2,))
+    ]
+    assert made.ledger.balances()
+
+
+@settings(max_examples=150, deadline=None)
+@given(TEXTS, TEXTS, st.sampled_from([0.3, 0.5, 0.8, 1.0]))
+def test_near_pairs_equal_comparing_all_with_all(a: list[str], b: list[str], threshold: float) -> None:
+    slow = {
+        (i, j): jaccard(shingles(x), shingles(y))
+        for i, x in enumerate(a)
+        for j, y in enumerate(b)
+        if jaccard(shingles(x), shingles(y)) >= threshold
+    }
+    assert {(near.first, near.second): near.similarity for near in near_pairs(a, b, threshold)} == slow
+
+
+def test_near_pairs_find_a_changed_word() -> None:
+    text = "the quick brown fox jumps over the lazy dog and runs into the wide green forest behind us today"
+    pairs = near_pairs(
+        [text, "something else entirely"], ["nothing alike here", text.replace("today", "now")]
+    )
+    assert [(near.first, near.second) for near in pairs] == [(0, 1)]

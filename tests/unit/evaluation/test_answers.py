@@ -1,0 +1,81 @@
+"""Answers keep order and ids, and are cut where the next turn begins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made import QUESTIONS, talk
+
+from tutelage.errors import DataError, UsageError
+from tutelage.evaluation.answers import Answer, _answer, context_length, generate, write_answers
+from tutelage.model.generate import Decoded
+from tutelage.recipe import DecodingSettings
+from tutelage.records import Prompt
+from tutelage.text.encode import Encoder
+
+SHORT = DecodingSettings(max_new_tokens=12, batch_size=3)
+
+
+def prompts_of(texts: list[str]) -> list[Prompt]:
+    return [Prompt(f"id-{place}", talk(text)) for place, text in enumerate(texts)]
+
+
+def test_order_and_ids_are_kept(network: Any, tokenizer: Any) -> None:
+    encoder = Encoder(tokenizer, "plain")
+    prompts = prompts_of([text[: 8 + 9 * (place * 5 % 7)] for place, text in enumerate(QUESTIONS)])
+    done: list[int] = []
+    together = generate(network, encoder, prompts, SHORT, done.append)
+    alone = tuple(generate(network, encoder, [prompt], SHORT)[0] for prompt in prompts)
+    assert [answer.id for answer in together] == [prompt.id for prompt in prompts]
+    assert together == alone
+    assert sum(done) == len(prompts)
+    assert generate(network, encoder, [], SHORT) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("It is red.\n\nQuestion:\nAnd blue?", "It is red."),
+        ("Question:\nAnd blue?", ""),
+        ("It is red. Question: none", None),
+        ("two\nlines", None),
+    ],
+)
+def test_an_answer_ends_where_the_next_turn_begins(tokenizer: Any, text: str, kept: str | None) -> None:
+    encoder = Encoder(tokenizer, "plain")
+    ids = tuple(encoder.plain(text)[1:])
+    answer = _answer(encoder, "a", Decoded(ids, stopped=False), ("\nQuestion:",))
+    if kept is None:
+        assert answer == Answer("a", text, False, len(ids))
+    else:
+        count = len(encoder.plain(kept)) - 1
+        assert answer == Answer("a", kept, True, count + 1)
+
+
+def test_the_end_of_the_context_is_respected(network: Any, tokenizer: Any) -> None:
+    encoder = Encoder(tokenizer, "plain")
+    most = context_length(network)
+    assert most == 256
+    text = "red"
+    while len(encoder.prompt(talk(text + " red"))) < most - 4:
+        text += " red"
+    room = most - len(encoder.prompt(talk(text)))
+    short, long = generate(network, encoder, prompts_of(["blue", text]), SHORT)
+    assert long.tokens <= room < SHORT.max_new_tokens
+    assert short == generate(network, encoder, prompts_of(["blue"]), SHORT)[0]
+    with pytest.raises(DataError, match="id-0 has .* shorten"):
+        generate(network, encoder, prompts_of([text + " red" * 20]), SHORT)
+
+
+def test_answers_on_disk(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "answers.jsonl"
+    write_answers(path, [Answer("b", "zwei\n漢", True, 4), Answer("a", "", False, 1)])
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert rows[0] == {"id": "b", "answer": "zwei\n漢", "stopped": True, "tokens": 4}
+    assert [row["id"] for row in rows] == ["b", "a"]
+    assert list(path.parent.iterdir()) == [path]
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_answers(path / "below.jsonl", [])

@@ -1,0 +1,88 @@
+"""How a base model is shown, and which format is found to be its best."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from made import talk
+
+from tutelage.evaluation.contenders import (
+    Contender,
+    TextFormat,
+    candidates,
+    in_best_format,
+    markers_of,
+    text_formats,
+    with_system,
+)
+from tutelage.evaluation.losses import reference_losses
+from tutelage.model.forward import prove
+from tutelage.recipe import DecodingSettings
+from tutelage.records import Prompt, Role, Turn
+from tutelage.text.encode import Encoder
+
+
+def test_the_text_of_a_format(tokenizer: Any) -> None:
+    turns = talk("One?", "First.", "Two?", "Second.", system="Be brief.")
+    encoder = Encoder(tokenizer, text_formats("</s>")[0])
+    whole = tokenizer.decode(encoder.encode(turns).ids.tolist())
+    expected = "<s>Be brief.\n\nQuestion:\nOne?\n\nAnswer:\nFirst.\n\nQuestion:\nTwo?\n\nAnswer:\nSecond.</s>"
+    assert whole == expected
+    prompt = encoder.prompt(turns[:-1])
+    assert encoder.encode(turns).ids.tolist()[: len(prompt)] == prompt
+    assert tokenizer.decode(prompt).endswith("Two?\n\nAnswer:\n")
+
+
+def test_text_never_becomes_the_stop_token(tokenizer: Any) -> None:
+    encoder = Encoder(tokenizer, text_formats("</s>")[2])
+    ids = encoder.encode(talk("a</s>b", "c</s>d")).ids.tolist()
+    assert ids.count(tokenizer.eos_token_id) == 1
+
+
+def test_where_the_next_turn_begins(tokenizer: Any) -> None:
+    own, *texts = candidates(tokenizer, "plain")
+    assert markers_of(own) == ("<|user|>",)
+    found = [markers_of(one) for one in texts]
+    assert found == [("\nQuestion:",), ("\nUser:",), ("\n### Instruction:",)]
+
+
+def test_a_system_text_goes_first() -> None:
+    assert with_system(talk("a"), "S") == (Turn(Role.SYSTEM, "S"), Turn(Role.USER, "a"))
+    assert with_system(talk("a", system="T"), "S")[0].text == "S\n\nT"
+    assert with_system(talk("a"), "") == talk("a")
+
+
+def test_the_format_of_lowest_loss_is_taken(network: Any, tokenizer: Any, examples: Any) -> None:
+    encoders = candidates(tokenizer, "plain")
+    proof = prove(network)
+    contender = Contender("base", "tiny", network, encoders[0], proof)
+    best, formats = in_best_format(contender, encoders, examples)
+    expected = {
+        one.template.name: reference_losses(network, one, proof, examples).per_token for one in encoders
+    }
+    assert {tried.name: tried.loss for tried in formats} == pytest.approx(expected)
+    assert best.encoder.template.name == min(expected, key=lambda name: expected[name])
+    assert best.markers == markers_of(best.encoder)
+
+
+def test_without_examples_a_plain_text_format_is_taken(network: Any, tokenizer: Any) -> None:
+    encoders = candidates(tokenizer, "plain")
+    best, formats = in_best_format(
+        Contender("base", "tiny", network, encoders[0], prove(network)), encoders, ()
+    )
+    assert isinstance(best.encoder.template, TextFormat)
+    assert formats == ()
+
+
+def test_a_contender_puts_its_system_text_before_everything(
+    network: Any, tokenizer: Any, examples: Any
+) -> None:
+    encoder, proof = Encoder(tokenizer, "plain"), prove(network)
+    contender = Contender("a", "tiny", network, encoder, proof, system="Be kind.")
+    decoding = DecodingSettings(max_new_tokens=6)
+    prompt = Prompt("p", talk("red"))
+    bare = Contender("b", "tiny", network, encoder, proof)
+    told = Prompt("p", talk("red", system="Be kind."))
+    assert contender.answers([prompt], decoding) == bare.answers([told], decoding)
+    assert contender.losses(examples).nats != bare.losses(examples).nats
