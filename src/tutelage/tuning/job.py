@@ -7,7 +7,7 @@ from pathlib import Path
 from tutelage.errors import TuningError, UsageError
 from tutelage.model import adapters, machine
 from tutelage.model.forward import prove
-from tutelage.model.load import Loaded, load, locate, located_hash
+from tutelage.model.load import Loaded, Located, load, load_tokenizer, locate, located_hash
 from tutelage.recipe import Recipe
 from tutelage.text.encode import Encoder
 from tutelage.tuning import checkpoint
@@ -27,17 +27,13 @@ def tune(recipe: Recipe, watch: Watch | None = None) -> Run:
         TutelageError: with what is wrong and what to do; SystemExit is never raised here.
     """
     watch = watch or Watch()
-    machine.set_threads(recipe.model.threads)
-    device = machine.choose_device(recipe.model.device)
-    precision = machine.choose_precision(recipe.model.precision, device)
     located = locate(recipe.model.base, watch.say)
-    loaded = load(located, device, precision, watch.say)
-    encoder = Encoder(loaded.tokenizer, located.template or recipe.model.template)
+    encoder = _encoder(located, recipe.model.template)
     prepared = prepare(recipe, encoder, watch.say)
     prepared.certificate.check()
-    recipe = prepared.recipe
-    run = _start(recipe, prepared)
-    job = _begin(run, recipe, prepared, loaded, watch)
+    network = _load(located, recipe, watch)
+    run = _start(prepared)
+    job = _begin(run, prepared, network, watch)
     _describe(job)
     work(job)
     return finish(job)
@@ -60,20 +56,30 @@ def resume(folder: Path, watch: Watch | None = None) -> Run:
         raise TuningError(
             f"{folder} has no checkpoint yet; repeat it with: tutelage tune {folder / 'recipe.yaml'}"
         )
-    machine.set_threads(recipe.model.threads)
-    device = machine.choose_device(recipe.model.device)
-    precision = machine.choose_precision(recipe.model.precision, device)
-    loaded = load(recipe.model.base, device, precision, watch.say)
-    encoder = Encoder(loaded.tokenizer, manifest.template)
-    prepared = prepare(recipe, encoder, watch.say)
+    located = locate(recipe.model.base, watch.say)
+    prepared = prepare(recipe, _encoder(located, manifest.template), watch.say)
     prepared.certificate.check()
-    job = _begin(run, recipe, prepared, loaded, watch)
+    job = _begin(run, prepared, _load(located, recipe, watch), watch)
     _take_up(job, found)
     work(job)
     return finish(job)
 
 
-def _start(recipe: Recipe, prepared: Prepared) -> Run:
+def _encoder(located: Located, template: str) -> Encoder:
+    """The tokenizer with the template asked for, else the one that the base was tuned with, else the best fit."""
+    name = located.template if template == "auto" and located.template else template
+    return Encoder(load_tokenizer(located), name)
+
+
+def _load(located: Located, recipe: Recipe, watch: Watch) -> Loaded:
+    """The network in memory; only now, so that a mistake in the data is told within seconds."""
+    machine.set_threads(recipe.model.threads)
+    device = machine.choose_device(recipe.model.device)
+    return load(located, device, machine.choose_precision(recipe.model.precision, device), watch.say)
+
+
+def _start(prepared: Prepared) -> Run:
+    recipe = prepared.recipe
     folder = new_folder(recipe.out, recipe.data.files)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +92,8 @@ def _start(recipe: Recipe, prepared: Prepared) -> Run:
     return run
 
 
-def _begin(run: Run, recipe: Recipe, prepared: Prepared, loaded: Loaded, watch: Watch) -> Job:
+def _begin(run: Run, prepared: Prepared, loaded: Loaded, watch: Watch) -> Job:
+    recipe = prepared.recipe
     proof = prove(loaded.network)
     if not proof.packed:
         watch.say(

@@ -15,6 +15,9 @@ from tutelage.tuning.run import Run
 
 SHORT = DecodingSettings(max_new_tokens=16)
 
+# PEFT reads a name that transformers has renamed.
+pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+
 
 def ask(run: Run, prompts: Path | None = None, system: Path | None = None, against: str | None = None) -> Any:
     few = CompareSettings(prompts=4)
@@ -63,7 +66,8 @@ def test_prompts_from_a_file_against_another_model(run: Run, base: Path, tmp_pat
     comparison = ask(run, prompts, system, str(base))
     names = [result.name for result in comparison.contenders]
     assert names == ["base", "base + system prompt", "tuned", f"{base} + system prompt"]
-    assert [result.system for result in comparison.contenders] == ["", "Answer in rhyme.", "", "Answer in rhyme."]
+    rhyme = "Answer in rhyme."
+    assert [result.system for result in comparison.contenders] == ["", rhyme, "", rhyme]
     for result in comparison.contenders:
         assert [answer.id for answer in result.answers] == ["x", "y"]
     assert all(asked.reference is None for asked in comparison.prompts)

@@ -13,7 +13,8 @@ def losses(nats: list[float]) -> Losses:
 
 
 def test_the_interval_is_the_same_every_time() -> None:
-    ours = [value * factor for value, factor in zip(HARD, [0.7, 1.1, 0.8, 0.9, 1.2, 0.6, 0.9, 1.0], strict=True)]
+    factors = [0.7, 1.1, 0.8, 0.9, 1.2, 0.6, 0.9, 1.0]
+    ours = [value * factor for value, factor in zip(HARD, factors, strict=True)]
     assert paired_interval(ours, HARD) == paired_interval(ours, HARD)
     assert paired_interval(ours, HARD, 1) != paired_interval(ours, HARD, 2)
     low, high = paired_interval(ours, HARD)

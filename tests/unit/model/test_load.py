@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import huggingface_hub
 import pytest
 import torch
+import transformers
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
-    BertConfig,
-    BertForMaskedLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    LlamaModel,
-    PreTrainedTokenizerFast,
-    T5Config,
-    T5ForConditionalGeneration,
-    ViTConfig,
-    ViTForImageClassification,
-)
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel, PreTrainedModel, PreTrainedTokenizerFast
 
 from tutelage.errors import ModelError
-from tutelage.model import load as loading
 from tutelage.model.load import load, load_tokenizer, locate, located_hash, tokenizer_hash
-from tutelage.model.machine import weights_hash
+from tutelage.model.machine import quiet_libraries, weights_hash
 
 CPU = torch.device("cpu")
 TEXTS = ["The quick brown fox jumps over the lazy dog.", "Hello, world! 123", "naïve café 😀"]
@@ -66,6 +56,21 @@ def tiny_network(seed: int = 0, vocabulary: int = 280) -> LlamaForCausalLM:
     return LlamaForCausalLM(config).eval()
 
 
+def encoder() -> PreTrainedModel:
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    return transformers.BertForMaskedLM(transformers.BertConfig(vocab_size=280, **shape))
+
+
+def encoder_decoder() -> PreTrainedModel:
+    shape = {"d_model": 32, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+    return transformers.T5ForConditionalGeneration(transformers.T5Config(vocab_size=280, pad_token_id=0, **shape))
+
+
+def image_model() -> PreTrainedModel:
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    return transformers.ViTForImageClassification(transformers.ViTConfig(image_size=32, **shape))
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole model folder; tests that change it take a copy (`folder`)."""
@@ -83,8 +88,9 @@ def folder(made: Path, tmp_path: Path) -> Path:
 def make_adapter(base: Path, target: Path, seed: int = 1) -> Path:
     """A LoRA adapter with random weights on both sides, saved by PEFT."""
     torch.manual_seed(seed)
-    network = LlamaForCausalLM.from_pretrained(base)
-    tuned = get_peft_model(network, LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"]))
+    with quiet_libraries():
+        network = LlamaForCausalLM.from_pretrained(base)
+        tuned = get_peft_model(network, LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"]))
     for name, weight in tuned.named_parameters():
         if "lora_" in name:
             torch.nn.init.normal_(weight, std=0.2)
@@ -96,9 +102,7 @@ def make_run(path: Path, base: str, folder: Path, digest: str) -> Path:
     """A finished LoRA run on `folder`."""
     make_adapter(folder, path / "adapter", seed=len(path.name))
     about = {"name": base, "folder": str(folder), "weights_hash": digest}
-    path.joinpath("manifest.json").write_text(
-        json.dumps({"base": about, "template": "plain", "finished": True})
-    )
+    path.joinpath("manifest.json").write_text(json.dumps({"base": about, "template": "plain", "finished": True}))
     return path
 
 
@@ -143,7 +147,7 @@ class TestLocate:
         save_file(weights, folder / "model.safetensors", {"format": "pt"})
         now = weights_hash(folder)
         assert now != then
-        with pytest.raises(ModelError, match=f"(?s){now}.*{then}"):
+        with pytest.raises(ModelError, match=rf"(?s){now}.*{then}"):
             locate(str(run), nothing)
 
     def test_run_on_a_run(self, folder: Path, tmp_path: Path) -> None:
@@ -189,30 +193,25 @@ class TestLocate:
         with pytest.raises(ModelError, match=r"cannot be reached \(offline\?\).*name its folder"):
             locate("someone/a-model-that-nobody-has", nothing)
 
-    def test_missing_path_gives_near_names(self, folder: Path) -> None:
-        with pytest.raises(ModelError, match="Did you mean .*tiny"):
-            locate(str(folder.parent / "tny"), nothing)
+    @pytest.mark.parametrize("name", ["tny", "."])
+    def test_near_names(self, folder: Path, name: str) -> None:
+        with pytest.raises(ModelError, match=r"Did you mean .*tiny\?"):
+            locate(str(folder.parent / name), nothing)
 
     def test_misspelt_starter(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         with pytest.raises(ModelError, match="Did you mean starter"):
             locate("startr", nothing)
 
-    def test_missing_run_is_not_looked_for_on_the_hub(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_missing_run_is_not_looked_for_on_the_hub(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "runs" / "faq-2").mkdir(parents=True)
         with pytest.raises(ModelError, match="Did you mean runs/faq-2"):
             locate("runs/faq-1", nothing)
 
-    def test_folder_with_models_inside(self, folder: Path) -> None:
-        with pytest.raises(ModelError, match="Did you mean .*tiny"):
-            locate(str(folder.parent), nothing)
-
     def test_other_file(self, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("hello")
-        with pytest.raises(ModelError, match="no .gguf file"):
+        with pytest.raises(ModelError, match=r"no .gguf file"):
             locate(str(tmp_path / "notes.txt"), nothing)
 
 
@@ -222,7 +221,7 @@ class TestRefused:
     @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
     def test_auto_map(self, folder: Path, name: str) -> None:
         edit(folder / name, auto_map={"AutoModelForCausalLM": "code.Model"})
-        with pytest.raises(ModelError, match=f"{name}.*auto_map"):
+        with pytest.raises(ModelError, match=rf"{name}.*auto_map"):
             locate(str(folder), nothing)
 
     def test_python_file(self, folder: Path) -> None:
@@ -234,12 +233,7 @@ class TestRefused:
     @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "weights.pth"])
     def test_pickle_only(self, folder: Path, name: str) -> None:
         (folder / "model.safetensors").rename(folder / name)
-        with pytest.raises(ModelError, match=f"only as pickle .{name}.*safetensors"):
-            locate(str(folder), nothing)
-
-    def test_no_weights(self, folder: Path) -> None:
-        (folder / "model.safetensors").unlink()
-        with pytest.raises(ModelError, match="holds no weights"):
+        with pytest.raises(ModelError, match=rf"only as pickle .{name}.*safetensors"):
             locate(str(folder), nothing)
 
     def test_missing_part(self, folder: Path) -> None:
@@ -248,9 +242,12 @@ class TestRefused:
         with pytest.raises(ModelError, match="lacks a part of its weights: model-2"):
             locate(str(folder), nothing)
 
-    def test_no_tokenizer(self, folder: Path) -> None:
-        (folder / "tokenizer.json").unlink()
-        with pytest.raises(ModelError, match="no tokenizer"):
+    @pytest.mark.parametrize(
+        ("name", "reason"), [("model.safetensors", "holds no weights"), ("tokenizer.json", "holds no tokenizer")]
+    )
+    def test_missing_file(self, folder: Path, name: str, reason: str) -> None:
+        (folder / name).unlink()
+        with pytest.raises(ModelError, match=reason):
             locate(str(folder), nothing)
 
     def test_broken_config(self, folder: Path) -> None:
@@ -270,6 +267,7 @@ class TestLoad:
     def test_equals_what_was_saved(self, made: Path, dtype: torch.dtype) -> None:
         loaded = load(str(made), CPU, dtype, nothing)
         assert torch.equal(logits(loaded.network), logits(tiny_network().to(dtype)))
+        assert load(loaded.located, CPU, dtype, nothing).located is loaded.located
         assert loaded.network.dtype == dtype
         assert not loaded.network.training
         assert loaded.network.config._attn_implementation == "sdpa"
@@ -311,34 +309,11 @@ class TestLoad:
             loaded = load(str(second), CPU, torch.float32, nothing, merge)
             assert (logits(loaded.network) - logits(network)).abs().max() < 1e-5
 
-    def test_takes_a_located_model(self, made: Path) -> None:
-        located = locate(str(made), nothing)
-        assert load(located, CPU, torch.float32, nothing).located is located
-
-    @pytest.mark.parametrize(
-        "network",
-        [
-            BertForMaskedLM(BertConfig(280, 32, 1, 2, 32)),
-            T5ForConditionalGeneration(
-                T5Config(
-                    vocab_size=280, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2, pad_token_id=0
-                )
-            ),
-            ViTForImageClassification(
-                ViTConfig(
-                    hidden_size=32,
-                    num_hidden_layers=1,
-                    num_attention_heads=2,
-                    intermediate_size=32,
-                    image_size=32,
-                )
-            ),
-        ],
-        ids=["encoder", "encoder-decoder", "image"],
-    )
-    def test_no_causal_model(self, folder: Path, network: BertForMaskedLM) -> None:
+    @pytest.mark.parametrize("make", [encoder, encoder_decoder, image_model])
+    def test_no_causal_model(self, folder: Path, make: Callable[[], PreTrainedModel]) -> None:
+        network = make()
         network.save_pretrained(folder)
-        with pytest.raises(ModelError, match=f"no causal language model but {type(network).__name__}"):
+        with pytest.raises(ModelError, match=rf"no causal language model but {type(network).__name__}"):
             load(str(folder), CPU, torch.float32, nothing)
 
     def test_unknown_architecture(self, folder: Path) -> None:
@@ -354,7 +329,7 @@ class TestLoad:
 
     def test_other_shape(self, folder: Path) -> None:
         edit(folder / "config.json", intermediate_size=128)
-        with pytest.raises(ModelError, match="weights in .* (cannot be loaded|are not complete)"):
+        with pytest.raises(ModelError, match=r"weights in .* (cannot be loaded|are not complete)"):
             load(str(folder), CPU, torch.float32, nothing)
 
     def test_damaged_weights(self, folder: Path) -> None:
@@ -419,9 +394,5 @@ class TestTokenizer:
 
 def test_weights_hash_follows_content_and_name(folder: Path) -> None:
     first = weights_hash(folder)
-    assert loading.weights_hash(folder) == first
     (folder / "model.safetensors").rename(folder / "other.safetensors")
     assert weights_hash(folder) != first
-    (folder / "other.safetensors").unlink()
-    with pytest.raises(ModelError, match="no weights"):
-        weights_hash(folder)
