@@ -22,7 +22,7 @@ from tutelage.text.pack import make_pack
 from tutelage.tuning.run import Manifest, Run, Step, write_text
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Two cores are shared with whatever else runs."""
     torch.set_num_threads(1)
@@ -99,7 +99,7 @@ def run(base: Path, examples: tuple[Example, ...], tmp_path_factory: Any) -> Run
             loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        steps.append(Step(number, float(loss.detach()), len(packs), packs.trained, 1.0, 0.02, 1.0, 0.1))
+        steps.append(Step(number, float(loss.detach()), len(packs), packs.trained, 1.0, 0.01, 1.0, 0.1))
     steps[-1] = replace(steps[-1], held_out_loss=steps[-1].loss)
     folder: Path = tmp_path_factory.mktemp("runs") / "tiny-1"
     folder.mkdir()

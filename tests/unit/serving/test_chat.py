@@ -24,7 +24,7 @@ SHORT = DecodingSettings(max_new_tokens=8)
 TEXT = "Grüße, 漢字 and 🎉👍🏽 — done"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> None:
     """Two cores are shared with whatever else runs."""
     torch.set_num_threads(1)
