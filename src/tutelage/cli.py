@@ -207,7 +207,8 @@ def _tell_run(run: Any, as_json: bool) -> None:
     if as_json:
         held = [step.held_out_loss for step in steps if step.held_out_loss is not None]
         last = steps[-1].loss if steps else None
-        _print_json({"run": str(run.folder), "loss": last, "held_out_loss": held[-1] if held else None, **asdict(manifest)})
+        measured = {"loss": last, "held_out_loss": held[-1] if held else None}
+        _print_json({"run": str(run.folder), **measured, **asdict(manifest)})
         return
     speed = manifest.tokens / manifest.seconds if manifest.seconds else 0
     terminal.say(
@@ -307,7 +308,9 @@ def chat(
 
 
 @app.command()
-def runs(folder: Annotated[Path | None, typer.Argument(help="One run, or a folder of runs.")] = None, as_json: Json = False) -> None:
+def runs(
+    folder: Annotated[Path | None, typer.Argument(help="One run, or a folder of runs.")] = None, as_json: Json = False
+) -> None:
     """What was tuned, and how it went."""
     from tutelage import terminal
     from tutelage.tuning.run import Run, is_run

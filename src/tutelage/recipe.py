@@ -51,7 +51,7 @@ class ModelSettings(Section):
     base: str = "starter"
     """Run folder, Hugging Face folder, hub name, GGUF file, or `starter`."""
     template: str = "auto"
-    """Chat template: plain, chatml, gemma, llama3, own (the model's); auto: its own where it has a proven one, else plain."""
+    """Chat template: plain, chatml, gemma, llama3, own (the model's); auto: its own if it has one, else plain."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -22,7 +22,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from tutelage.data.profile import Profile
-    from tutelage.records import Dataset, Example
+    from tutelage.records import Dataset, Dropped, Example, Finding
     from tutelage.text.preview import Piece
     from tutelage.tuning.estimate import Estimate
     from tutelage.tuning.run import Run, Step
@@ -91,7 +91,12 @@ def _short(text: str, most: int = 160) -> str:
 def counting(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """A bar that is moved by calling what it gives; nothing is shown without a terminal."""
     bar = Progress(
-        TextColumn(f"[bold]{what}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=ERRORS, transient=True,
+        TextColumn(f"[bold]{what}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=ERRORS,
+        transient=True,
         disable=not ERRORS.is_terminal,
     )
     with bar:
@@ -149,12 +154,13 @@ def show_dataset(dataset: Dataset, profile: Profile) -> None:
         if value:
             table.add_row(f"[bold]{name}", escape(value))
     OUT.print(table)
-    for title, rows in (("dropped", dataset.dropped), ("flagged", dataset.findings)):
-        if rows:
-            listed = Table("rule", "rows", "first", title=f"{len(rows):,} {title}", title_justify="left")
-            rules = {row.rule: row for row in reversed(rows)}
+    both: dict[str, Sequence[Dropped | Finding]] = {"dropped": dataset.dropped, "flagged": dataset.findings}
+    for title, found in both.items():
+        if found:
+            listed = Table("rule", "rows", "first", title=f"{len(found):,} {title}", title_justify="left")
+            rules = {row.rule: row for row in reversed(found)}
             for rule, first in rules.items():
-                count = sum(row.rule == rule for row in rows)
+                count = sum(row.rule == rule for row in found)
                 listed.add_row(rule, f"{count:,}", escape(f"{first.source}: {first.reason}"))
             OUT.print(listed)
     for name, reason in dataset.ignored:
@@ -167,7 +173,7 @@ def show_estimate(needed: Estimate) -> None:
     for name, value in {
         "run": needed.run,
         "rows": f"{needed.rows:,} read, {needed.conversations:,} conversations tuned on, {needed.held_out:,} held out",
-        "tokens": f"{needed.tokens:,} over {needed.epochs:g} epochs; {needed.trained_tokens:,} of an epoch are trained",
+        "tokens": f"{needed.tokens:,} over {needed.epochs:g} epochs; {needed.trained_tokens:,} trained in an epoch",
         "steps": f"{needed.steps:,}, learning rate up to {needed.lr:g}",
         "time": f"about {needed.seconds / 60:,.0f} minutes, at {needed.tokens_per_second:,.0f} tokens/s",
         "memory": f"{needed.memory / 1e9:.1f} GB of {needed.memory_there / 1e9:.1f} GB",

@@ -77,7 +77,10 @@ def test_imports_only_rooms_above(path: Path) -> None:
 
 def test_a_breach_is_seen() -> None:
     assert breaches("import torch", "text") == ["torch"]
-    assert breaches("from tutelage.tuning.run import Run", "model") == ["tutelage.tuning.run", "tutelage.tuning.run.Run"]
+    assert breaches("from tutelage.tuning.run import Run", "model") == [
+        "tutelage.tuning.run",
+        "tutelage.tuning.run.Run",
+    ]
     assert breaches("from tutelage.records import Turn", "model") == []
 
 

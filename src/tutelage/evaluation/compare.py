@@ -14,8 +14,8 @@ from tutelage.errors import DataError, ModelError, UsageError
 from tutelage.evaluation import report
 from tutelage.evaluation.contenders import (
     FORMAT_MOST,
+    Choice,
     Contender,
-    FormatLoss,
     candidates,
     in_best_format,
     with_system,
@@ -207,9 +207,9 @@ def _base_results(task: _Task) -> list[ContenderResult]:
     for contender in (plain, replace(plain, name=WRITTEN, system=task.system)):
         pieces = len(encoders) * len(task.examples[:FORMAT_MOST])
         counting = task.counting(f"{contender.name}: trying formats", pieces)
-        best, formats = in_best_format(contender, encoders, task.examples, counting)
-        results.append(_measured(task, best, formats))
-    del loaded, plain, contender, best
+        choice = in_best_format(contender, encoders, task.examples, counting)
+        results.append(_measured(task, choice.contender, choice))
+    del loaded, plain, contender, choice
     _free()
     return results
 
@@ -223,13 +223,22 @@ def _one_result(task: _Task, located: Located, name: str, template: str, system:
     return result
 
 
-def _measured(task: _Task, contender: Contender, formats: tuple[FormatLoss, ...] = ()) -> ContenderResult:
+def _measured(task: _Task, contender: Contender, choice: Choice | None = None) -> ContenderResult:
     name, examples, prompts = contender.name, task.examples, task.prompts
-    losses = contender.losses(examples, task.counting(f"{name}: reference answers", len(examples)))
+    if choice and len(examples) <= FORMAT_MOST:
+        losses = choice.losses
+    else:
+        losses = contender.losses(examples, task.counting(f"{name}: reference answers", len(examples)))
     writing = task.counting(f"{name}: writing answers", len(prompts))
     answers = contender.answers(prompts, task.decoding, writing)
     result = ContenderResult(
-        name, contender.model, contender.encoder.template.name, contender.system, losses, answers, formats
+        name,
+        contender.model,
+        contender.encoder.template.name,
+        contender.system,
+        losses,
+        answers,
+        choice.formats if choice else (),
     )
     task.say(f"{name}: {report.in_words(result)}")
     return result

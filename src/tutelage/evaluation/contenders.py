@@ -37,9 +37,9 @@ class TextFormat:
     jinja: str = ""
 
     @property
-    def marker(self) -> str:
-        """What stands where the next turn begins."""
-        return "\n" + self.ask.strip()
+    def markers(self) -> tuple[str, ...]:
+        """What stands where the next turn begins: a further question, or the same answer over again."""
+        return (f"\n{self.ask.strip()}", f"\n{self.reply.strip()}")
 
     def spans(self, turns: Sequence[Turn]) -> tuple[Span, ...]:
         """See ChatTemplate.spans."""
@@ -81,7 +81,7 @@ def markers_of(encoder: Encoder) -> tuple[str, ...]:
     """Texts with which the next turn begins in this format, where no control token does."""
     template = encoder.template
     if isinstance(template, TextFormat):
-        return (template.marker,)
+        return template.markers
     if isinstance(template, BuiltIn):
         head = template.before[Role.USER].strip()
         return (head,) if head and not any(token in head for token in encoder.control) else ()
@@ -146,13 +146,27 @@ class FormatLoss:
     conversations: int
 
 
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A contender in its best format.
+
+    Attributes:
+        formats: what each format gave.
+        losses: of the best one, on the examples that were tried (the first FORMAT_MOST).
+    """
+
+    contender: Contender
+    formats: tuple[FormatLoss, ...]
+    losses: Losses
+
+
 def in_best_format(
     contender: Contender,
     encoders: Sequence[Encoder],
     examples: Sequence[Example],
     progress: Callable[[int], None] | None = None,
-) -> tuple[Contender, tuple[FormatLoss, ...]]:
-    """The contender in the format in which it expects the reference answers best, and what each format gave.
+) -> Choice:
+    """The contender in the format in which it expects the reference answers best.
 
     The stop token does not count: a base model cannot know that its answer ends with it. Without examples the
     first plain-text format is taken.
@@ -161,14 +175,16 @@ def in_best_format(
         progress: called with the number of conversations measured since the last call, over all formats.
     """
     few = examples[:FORMAT_MOST]
-    measured = on_the_same([replace(contender, encoder=one).losses(few, progress) for one in encoders])
-    tried = tuple(
+    measured = [replace(contender, encoder=one).losses(few, progress) for one in encoders]
+    same = on_the_same(measured)
+    formats = tuple(
         FormatLoss(one.template.name, losses.per_token, losses.per_token_with_stop, len(losses.answers))
-        for one, losses in zip(encoders, measured, strict=True)
+        for one, losses in zip(encoders, same, strict=True)
+        if losses.answers
     )
-    if any(losses.answers for losses in measured):
-        best = encoders[min(range(len(encoders)), key=lambda place: measured[place].per_token)]
+    if formats:
+        place = min(range(len(encoders)), key=lambda place: same[place].per_token)
     else:
-        best = next((one for one in encoders if isinstance(one.template, TextFormat)), encoders[0])
-        tried = ()
-    return replace(contender, encoder=best, markers=markers_of(best)), tried
+        place = next((at for at, one in enumerate(encoders) if isinstance(one.template, TextFormat)), 0)
+    best = encoders[place]
+    return Choice(replace(contender, encoder=best, markers=markers_of(best)), formats, measured[place])

@@ -22,9 +22,9 @@ class Verdict:
         text: one sentence for a person.
         better: the tuned model's loss is lower, and the whole interval agrees.
         opponent: the best of the others; "" where nothing could be compared.
-        difference: relative difference of the loss per answer token (-0.3: 30 % lower), None where nothing
+        difference: relative difference of the loss per answer token (-0.3: 30% lower), None where nothing
             could be compared.
-        low, high: its 95 % interval, None where there are too few conversations.
+        low, high: its 95% interval, None where there are too few conversations.
         conversations: compared.
     """
 
@@ -38,7 +38,7 @@ class Verdict:
 
 
 def paired_interval(ours: Sequence[float], theirs: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """95 % interval of sum(ours) / sum(theirs) - 1 over resampled conversations.
+    """95% interval of sum(ours) / sum(theirs) - 1 over resampled conversations.
 
     The same conversations are drawn for both sides, so what makes a conversation hard for everybody cancels
     (the paired percentile bootstrap, Efron and Tibshirani 1993).
@@ -72,7 +72,7 @@ def judge(tuned: Losses, others: Sequence[tuple[str, Losses]], seed: int = 0) ->
         return Verdict(text, False, name, difference, None, None, count)
     low, high = paired_interval([a.nats for a in tuned.answers], [a.nats for a in best.answers], seed)
     where = (
-        f"(95 % interval {_signed(low)} to {_signed(high)}) on the reference answers of {count:,} held-out "
+        f"(95% interval {_signed(low)} to {_signed(high)}) on the reference answers of {count:,} held-out "
         f"conversations, measured against {name}, the best of the others."
     )
     if high < 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,11 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
 from tutelage.errors import UsageError
+from tutelage.model.load import in_precision
+from tutelage.model.machine import quiet_libraries
 from tutelage.recipe import AdapterSettings
+
+_MAMBA = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
 
 
 def add(network: PreTrainedModel, settings: AdapterSettings, seed: int) -> Any:
@@ -20,7 +25,7 @@ def add(network: PreTrainedModel, settings: AdapterSettings, seed: int) -> Any:
     arXiv:2106.09685), in fp32 whatever the base's precision.
 
     Raises:
-        UsageError: no layer has a name in `adapter.targets`.
+        UsageError: no layer has a name in `adapter.targets`, or the output head has (or shares its weight).
     """
     if settings.kind == "full":
         network.requires_grad_(True)
@@ -28,19 +33,29 @@ def add(network: PreTrainedModel, settings: AdapterSettings, seed: int) -> Any:
     targets: Any = settings.targets
     if targets != "all-linear":
         targets = [name.strip() for name in settings.targets.split(",") if name.strip()]
+    mamba = targets == "all-linear" and network.config.model_type in _MAMBA
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,  # type: ignore[arg-type] # PEFT divides by the rank; a fraction is fine
         lora_dropout=settings.dropout,
         target_modules=targets,
         task_type="CAUSAL_LM",
+        # PEFT refuses these layers of Mamba: its kernels read their weights and pass the adapter by.
+        exclude_modules=["out_proj", "conv1d"] if mamba else None,
     )
-    with torch.random.fork_rng():
+    with quiet_libraries(), warnings.catch_warnings(), torch.random.fork_rng():
+        warnings.simplefilter("ignore")  # remarks on what PEFT sets right by itself; what it cannot, it raises
         torch.manual_seed(seed)
         try:
-            return get_peft_model(network, config)
+            tuned = get_peft_model(network, config)
         except ValueError as error:
             raise UsageError(f"adapter.targets={settings.targets}: {error}") from error
+    heads: list[Any] = [network.get_output_embeddings()]
+    if network.config.get_text_config().tie_word_embeddings:
+        heads.append(network.get_input_embeddings())
+    if any(weight.requires_grad for head in heads for weight in head.parameters()):
+        raise UsageError(f"adapter.targets={settings.targets}: only adapter.kind=full can tune the output head")
+    return tuned
 
 
 def trainable(network: Any) -> dict[str, torch.nn.Parameter]:
@@ -59,8 +74,6 @@ def merge(network: PeftModel) -> PreTrainedModel:
 
     In bf16 about a tenth of what LoRA learned would be rounded away while adding; here only the sum is rounded.
     """
-    dtype = network.get_base_model().dtype
-    network.float()
-    merged: Any = network.merge_and_unload(safe_merge=True)
-    merged.to(dtype)
-    return cast(PreTrainedModel, merged)
+    dtype: Any = network.get_base_model().dtype
+    merged = in_precision(network, torch.float32).merge_and_unload(safe_merge=True)
+    return cast(PreTrainedModel, in_precision(merged, dtype))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from tutelage.errors import ModelError
 
 NAME = "tutelage"
-_UNKNOWN = ("softcap", "s_aux", "position_bias", "head_mask", "cu_seqlens")  # what ours does not compute
+# What ours does not compute.
+_UNKNOWN = ("softcap", "s_aux", "sinks", "position_bias", "head_mask", "cu_seqlens", "indices", "block_indices")
 
 
 def examples_apart(
@@ -41,6 +43,7 @@ def examples_apart(
         query: (1, heads, T, d).
         key, value: (1, key heads, T, d); each serves heads / key heads queries.
         scaling: factor of the scores; None: 1 / sqrt(d).
+        attention_mask: None, or the window's width from `_window`.
         sliding_window: a token sees itself and the `sliding_window - 1` before it.
         boundaries: offsets where examples begin, and T.
 
@@ -51,17 +54,19 @@ def examples_apart(
         ModelError: the layer asks for something that this does not compute.
     """
     odd = [name for name in _UNKNOWN if others.get(name) is not None]
-    if boundaries is None or odd or getattr(module, "is_causal", True) is False or attention_mask is not None:
-        raise ModelError(
-            f"this model's attention cannot be split by example ({', '.join(odd) or 'no boundaries'})"
-        )
+    if getattr(module, "is_causal", True) is False or others.get("is_causal") is False:
+        odd.append("not causal")
+    if attention_mask is not None and (attention_mask.ndim or int(attention_mask) != sliding_window):
+        odd.append("a mask that is no sliding window")
+    if boundaries is None or odd:
+        raise ModelError(f"this model's attention cannot be split by example ({', '.join(odd) or 'no boundaries'})")
     repeat = query.shape[1] // key.shape[1]
     if repeat > 1:
         shape = (1, key.shape[1], repeat, *key.shape[2:])
         key = key[:, :, None].expand(shape).flatten(1, 2)
         value = value[:, :, None].expand(*shape[:-1], value.shape[-1]).flatten(1, 2)
     made = []
-    for start, end in zip(boundaries, boundaries[1:], strict=False):
+    for start, end in pairwise(boundaries):
         part = slice(start, end)
         band = None
         if sliding_window is not None and end - start > sliding_window:
@@ -82,12 +87,21 @@ def examples_apart(
     return torch.cat(made, dim=2).transpose(1, 2), None
 
 
-def _no_mask(*_: Any, **__: Any) -> None:
-    """No mask tensor is needed: examples are apart and causal by construction."""
+def _window(*_: Any, local_size: int | None = None, use_vmap: bool = False, **__: Any) -> torch.Tensor | None:
+    """In place of a mask: examples are apart and causal by construction, so only a window's width is told.
+
+    A layer that is given a width which is not its own sliding window (attention in chunks) is refused there.
+
+    Raises:
+        ModelError: the model adds a mask of its own.
+    """
+    if use_vmap:
+        raise ModelError("this model's attention cannot be split by example (a mask of its own)")
+    return None if local_size is None else torch.tensor(local_size)
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, examples_apart)
-ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, _no_mask)
+ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, _window)
 
 
 @contextmanager
@@ -98,6 +112,8 @@ def apart(network: PreTrainedModel) -> Iterator[None]:
         ModelError: the network's attention cannot be replaced.
     """
     before = network.config._attn_implementation
+    if not network._can_set_attn_implementation():  # asked first, since the setter would only log a remark
+        raise ModelError("this model's attention cannot be replaced")
     try:
         network.set_attn_implementation(NAME)
     except (ValueError, NotImplementedError, ImportError) as error:

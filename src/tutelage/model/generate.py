@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,8 @@ def decode(
 ) -> tuple[Decoded, ...]:
     """Answers to all prompts, in their order.
 
-    Prompts of similar length share a batch; a finished one leaves it, so that the rest go faster.
+    Prompts of similar length share a batch; a finished one leaves it, so that the rest go faster. A model that
+    cannot be told where a padded prompt begins, or that keeps another kind of cache, gets one prompt at a time.
 
     Args:
         prompts: token ids from `Encoder.prompt`.
@@ -46,13 +48,12 @@ def decode(
     """
     order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
     answers: dict[int, Decoded] = {}
-    for start in range(0, len(order), settings.batch_size):
-        places = order[start : start + settings.batch_size]
+    size = settings.batch_size if {"past_key_values", "position_ids"} <= _taken(network) else 1
+    for start in range(0, len(order), size):
+        places = order[start : start + size]
         rows: dict[int, list[int]] = {place: [] for place in places}
         stopped: set[int] = set()
-        for number, token in _stream(
-            network, [prompts[place] for place in places], stop_ids, settings, places
-        ):
+        for number, token in _stream(network, [prompts[place] for place in places], stop_ids, settings, places):
             if token in stop_ids:
                 stopped.add(number)
             else:
@@ -63,9 +64,7 @@ def decode(
     return tuple(answers[place] for place in range(len(prompts)))
 
 
-def stream(
-    network: Any, prompt: Sequence[int], stop_ids: frozenset[int], settings: DecodingSettings
-) -> Iterator[int]:
+def stream(network: Any, prompt: Sequence[int], stop_ids: frozenset[int], settings: DecodingSettings) -> Iterator[int]:
     """The new ids of one prompt as they come, the stop id included."""
     for _, token in _stream(network, [prompt], stop_ids, settings, [0]):
         yield token
@@ -80,7 +79,7 @@ def _stream(
     names: Sequence[int],
 ) -> Iterator[tuple[int, int]]:
     """(name of the prompt, new id) for one batch, left-padded; each row has its own random numbers."""
-    inner = plain(network)
+    inner, taken = plain(network), _taken(network)
     was_training = network.training
     network.eval()
     device = inner.device
@@ -89,33 +88,38 @@ def _stream(
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=device)
     draws = {name: torch.Generator().manual_seed(settings.seed * 1_000_003 + name) for name in names}
     alive = list(names)
-    cache = DynamicCache(config=inner.config)
+    cache_name = next((name for name in ("past_key_values", "cache_params") if name in taken), "")
+    cache: Any = DynamicCache(config=inner.config) if cache_name == "past_key_values" else None
     try:
         for step in range(settings.max_new_tokens):
-            places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-            output = network(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=places,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
+            known = {
+                cache_name: cache,
+                "attention_mask": mask,
+                "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :],
+                "logits_to_keep": 1,
+                "use_cache": bool(cache_name),
+            }
+            output = inner(ids, **{name: value for name, value in known.items() if name in taken})
             chosen = _choose(output.logits[:, -1].float(), settings, [draws[name] for name in alive])
-            for name, token in zip(alive, chosen.tolist(), strict=True):
-                yield name, token
+            yield from zip(alive, chosen.tolist(), strict=True)
             kept = [row for row, token in enumerate(chosen.tolist()) if token not in stop_ids]
             if not kept or step + 1 == settings.max_new_tokens:
                 return
             if len(kept) < len(alive):
                 rows = torch.tensor(kept, device=device)
-                cache.batch_select_indices(rows)
-                mask, chosen = mask[rows], chosen[rows]
+                cache.reorder_cache(rows)  # unlike batch_select_indices, every kind of layer knows it
+                mask, chosen, ids = mask[rows], chosen[rows], ids[rows]
                 alive = [alive[row] for row in kept]
-            ids = chosen[:, None]
+            cache = getattr(output, cache_name) if cache_name else None
+            ids = chosen[:, None] if cache_name else torch.cat([ids, chosen[:, None]], dim=1)
             mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
     finally:
         network.train(was_training)
+
+
+def _taken(network: Any) -> frozenset[str]:
+    """What the model's forward takes by name; whatever else it is given, it may swallow without a word."""
+    return frozenset(inspect.signature(plain(network).forward).parameters)
 
 
 def _choose(logits: Tensor, settings: DecodingSettings, draws: Sequence[torch.Generator]) -> Tensor:
@@ -130,12 +134,11 @@ def _choose(logits: Tensor, settings: DecodingSettings, draws: Sequence[torch.Ge
         )
     if settings.temperature == 0:
         return logits.argmax(-1)
-    weights = (logits / settings.temperature).softmax(-1).cpu()
+    # Less the largest first: a tiny temperature would make infinities of the logits themselves.
+    weights = ((logits - logits.max(-1, keepdim=True).values) / settings.temperature).softmax(-1).cpu()
     if settings.top_p < 1:
         ordered, ranks = weights.sort(-1, descending=True)
         beyond = ordered.cumsum(-1) - ordered >= settings.top_p
         weights = torch.zeros_like(weights).scatter(-1, ranks, ordered.masked_fill(beyond, 0))
-    chosen = [
-        int(torch.multinomial(row, 1, generator=draw)) for row, draw in zip(weights, draws, strict=True)
-    ]
+    chosen = [int(torch.multinomial(row, 1, generator=draw)) for row, draw in zip(weights, draws, strict=True)]
     return torch.tensor(chosen, device=logits.device)

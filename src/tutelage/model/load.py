@@ -19,7 +19,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tutelage.errors import ModelError
-from tutelage.model.machine import Say, first_line, quiet_libraries, read_json, weights_hash
+from tutelage.model.machine import Say, first_line, quiet_libraries, read_json
+from tutelage.model.machine import weights_hash as weights_hash  # others look for it here
 from tutelage.model.starter import convert_gguf, starter_folder
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
@@ -261,7 +262,7 @@ def load(model: str | Located, device: torch.device, dtype: torch.dtype, say: Sa
         network: Any = _network(located.folder, torch.float32 if merged else dtype)
         for adapter in merged:
             network = _attach(network, adapter).merge_and_unload(safe_merge=True)
-        network = network.to(device=device, dtype=dtype)
+        network = (in_precision(network, dtype) if merged else network).to(device)
         if located.adapter and not merge:
             network = _attach(network, located.adapter)
     network.eval()
@@ -272,6 +273,13 @@ def load(model: str | Located, device: torch.device, dtype: torch.dtype, say: Sa
             "not belong together. Take both from one model"
         )
     return Loaded(located, network, tokenizer, device, dtype)
+
+
+def in_precision(network: Any, dtype: torch.dtype) -> Any:
+    """The network with its weights in `dtype`. Buffers stay: in bfloat16, rotary frequencies turn far places wrong."""
+    for weight in network.parameters():
+        weight.data = weight.data.to(dtype)
+    return network
 
 
 def _network(folder: Path, dtype: torch.dtype) -> Any:

@@ -99,7 +99,7 @@ def summed_loss(
     Returns:
         A scalar in nats.
     """
-    result: Tensor = _SummedLoss.apply(hidden, head, bias, targets, weights, scale)
+    result: Tensor = _SummedLoss.apply(hidden, head, bias, targets, weights, scale)  # type: ignore[no-untyped-call]
     return result
 
 

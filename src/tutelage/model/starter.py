@@ -355,19 +355,18 @@ def _tokenizer(gguf: Path, header: Header, made: Path) -> None:
     tokenizer.save_pretrained(made)
     rules = json.loads(backend.to_str())
     # The class that transformers builds on may add a token of its own, one past the end of the embedding.
-    size = header.values["tokenizer.ggml.tokens"]
-    rules["added_tokens"] = [token for token in rules["added_tokens"] if token["id"] < size]
+    rows = header.values["tokenizer.ggml.tokens"]
+    rules["added_tokens"] = [token for token in rules["added_tokens"] if token["id"] < rows]
     # Without blanks: less than half to read at every start.
     text = json.dumps(rules, ensure_ascii=False, separators=(",", ":"))
     (made / "tokenizer.json").write_text(text, encoding="utf-8")
-    path = made / "tokenizer_config.json"
-    settings = read_json(path)
+    settings = read_json(made / "tokenizer_config.json")
     # This class takes tokenizer.json as it is; a family's own class would build parts of it from its own
     # defaults. And every version of transformers knows this name.
     settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-    for passing in ("is_local", "local_files_only"):
-        settings.pop(passing, None)
-    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False), encoding="utf-8")
+    settings = {key: value for key, value in settings.items() if key not in ("is_local", "local_files_only")}
+    text = json.dumps(settings, indent=2, ensure_ascii=False)
+    (made / "tokenizer_config.json").write_text(text, encoding="utf-8")
 
 
 def _plain_weights(made: Path) -> None:

@@ -184,8 +184,8 @@ def chat(
     encoder: Encoder,
     decoding: DecodingSettings,
     system: str,
-    ask: Callable[[str], str],
-    write: Callable[[str], None],
+    ask: Callable[[str], str] | None = None,
+    write: Callable[[str], None] | None = None,
     max_length: int = 2048,
 ) -> Talk:
     """Talk with a model until the user leaves.
@@ -193,13 +193,15 @@ def chat(
     Args:
         system: the system text to begin with, "" for none.
         ask: gets a prompt text and returns the user's next line; EOFError ends the chat, KeyboardInterrupt
-            asks again.
-        write: gets pieces of text to show, at once and without line breaks of its own.
+            asks again. None: this process's terminal or pipe.
+        write: gets pieces of text to show, at once and without line breaks of its own. None: as for `ask`.
         max_length: most tokens of conversation and answer together; the model's own limit holds too.
 
     Returns:
         The conversation as it was at the end.
     """
+    here = terminal()
+    ask, write = ask or here[0], write or here[1]
     talk = Talk(system)
     chatting = _Chat(loaded, encoder, decoding, talk, write, max_length)
     while True:

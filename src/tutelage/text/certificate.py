@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tutelage.errors import CertificateError
-from tutelage.records import Example
+from tutelage.records import Example, Turn
 from tutelage.text.encode import Encoder, Tokens
 from tutelage.text.pack import Pack
 
@@ -30,6 +31,7 @@ class Certificate:
         rows_untrained: examples without a single trained token.
         crossings: predictions of a token of another example.
         control_in_text: control tokens in the batches that the template did not write.
+        mask_errors: predictions with another weight than the place of the answers gives them.
         shortened, turns_cut: conversations that lost their first turns, and how many turns.
     """
 
@@ -57,6 +59,7 @@ class Certificate:
     template_hash: str
     tokenizer_hash: str
     data_hash: str
+    mask_errors: int = 0
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong, in sentences; empty where tuning may start."""
@@ -80,6 +83,8 @@ class Certificate:
             found.append(f"{self.rows_untrained} conversations have no trained token")
         if self.crossings:
             found.append(f"{self.crossings} tokens would be predicted from another conversation")
+        if self.mask_errors:
+            found.append(f"{self.mask_errors} predictions have the wrong weight")
         if self.control_in_text:
             found.append(f"{self.control_in_text} control tokens come from people's text")
         return tuple(found)
@@ -95,14 +100,12 @@ class Certificate:
 
     def to_json(self) -> str:
         """The certificate as indented JSON, with its verdict."""
-        return (
-            json.dumps({"passed": not self.problems(), **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
-        )
+        return json.dumps({"passed": not self.problems(), **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one walk over the batches counts."""
+    """What one walk over the batches counts. `examples` are those that stand in them exactly once."""
 
     examples: Counter[str]
     tokens: int
@@ -112,53 +115,66 @@ class Seen:
     rows_untrained: int
     crossings: int
     control_in_text: int
+    mask_errors: int
 
 
-def walk(
-    packs: Iterable[Pack], examples: Sequence[Example], tokens: Sequence[Tokens], encoder: Encoder
-) -> Seen:
+def walk(packs: Iterable[Pack], examples: Sequence[Example], tokens: Sequence[Tokens], encoder: Encoder) -> Seen:
     """Count what the packs train on, from their arrays alone; where each answer should be comes from `tokens`."""
     by_id = {item.example: item for item in tokens}
-    turns_of = {example.id: [t for t in example.conversation.turns if t.is_trained] for example in examples}
-    control_of = {example.id: _template_controls(encoder, example) for example in examples}
-    control_ids = np.asarray(sorted(encoder.control.values()))
+    example_of = {example.id: example for example in examples}
+    control = np.asarray(sorted(encoder.control.values()))
     seen: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     for pack in packs:
-        totals["tokens"] += len(pack)
-        totals["trained_tokens"] += pack.trained
+        totals.update(tokens=len(pack), trained_tokens=pack.trained)
         for name, start, end in zip(pack.examples, pack.boundaries[:-1], pack.boundaries[1:], strict=True):
             seen[name] += 1
-            ids, weights = pack.ids[start:end], pack.weights[start:end]
-            totals["rows_untrained"] += int(not (weights > 0).any())
-            totals["crossings"] += int(weights[-1] > 0) + int(
-                (pack.targets[start : end - 1] != ids[1:]).sum()
-            )
-            totals["crossings"] += int((pack.positions[start:end] != np.arange(end - start)).sum())
-            found = int(np.isin(ids, control_ids).sum())
-            totals["control_in_text"] += max(0, found - control_of[name])
-            for turn, (at, to) in zip(turns_of[name], by_id[name].spans, strict=False):
-                whole = bool((weights[at - 1 : to - 1] == 1).all())
-                totals["stops_trained"] += int(whole and int(ids[to - 1]) in encoder.stop_ids)
-                totals["answers_equal"] += int(
-                    encoder.decode(ids[at:to].tolist()).strip() == turn.text.strip()
-                )
-    return Seen(
-        seen,
-        totals["tokens"],
-        totals["trained_tokens"],
-        totals["stops_trained"],
-        totals["answers_equal"],
-        totals["rows_untrained"],
-        totals["crossings"],
-        totals["control_in_text"],
-    )
+            place = slice(start, end)
+            rows = pack.ids[place], pack.targets[place], pack.weights[place], pack.positions[place]
+            part = _Part(example_of[name], by_id[name], *rows)
+            totals.update(part.mask())
+            totals.update(part.answers(encoder))
+            found = part.ids[np.isin(part.ids, control)].tolist()
+            written = [encoder.control[span.text] for span in encoder.spans(part.turns) if span.control]
+            totals["control_in_text"] += max(int(found != written), len(found) - len(written))
+    once = Counter(name for name, count in seen.items() if count == 1)
+    return Seen(once, **{each.name: totals[each.name] for each in fields(Seen) if each.name != "examples"})
 
 
-def _template_controls(encoder: Encoder, example: Example) -> int:
-    """How many control tokens the template writes into this conversation."""
-    spans = encoder.template.spans(example.conversation.turns)
-    written = sum(span.control for span in spans)
-    first = next((span for span in spans), None)
-    starts = first is not None and first.control and encoder.control[first.text] == encoder.bos
-    return written + int(encoder.bos is not None and not starts)
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One example within a pack: (T,) arrays as in Pack."""
+
+    example: Example
+    tokens: Tokens
+    ids: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    positions: NDArray[np.int64]
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        return self.example.conversation.turns
+
+    def mask(self) -> dict[str, int]:
+        """What is predicted, and whether from this example alone."""
+        expected = np.full_like(self.weights, self.tokens.weights[0])  # no answer begins with the first token
+        for start, end in self.tokens.spans:
+            expected[start - 1 : end - 1] = 1
+        expected[-1] = 0
+        crossings = int(self.weights[-1] > 0) + int((self.targets[:-1] != self.ids[1:]).sum())
+        return {
+            "rows_untrained": int(not (self.weights > 0).any()),
+            "crossings": crossings + int((self.positions != np.arange(len(self.ids))).sum()),
+            "mask_errors": int((self.weights != expected).sum()),
+        }
+
+    def answers(self, encoder: Encoder) -> dict[str, int]:
+        """How many trained turns are whole, with their stop token, and read as they should."""
+        stops = equal = 0
+        trained = [turn for turn in self.turns if turn.is_trained]
+        for turn, (start, end) in zip(trained, self.tokens.spans, strict=False):
+            whole = bool((self.weights[start - 1 : end - 1] == 1).all())
+            stops += int(whole and int(self.ids[end - 1]) in encoder.stop_ids)
+            equal += int(encoder.decode(self.ids[start:end].tolist()).strip() == turn.text.strip())
+        return {"stops_trained": stops, "answers_equal": equal}

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tutelage.errors import TemplateError
-from tutelage.records import Dropped, Example, Role, Turn
+from tutelage.records import Conversation, Dropped, Example, Role, Turn
 from tutelage.text.own import OwnTemplate, prove
-from tutelage.text.templates import ChatTemplate, Span, built_in
+from tutelage.text.templates import BuiltIn, ChatTemplate, Span, built_in
 
 NAMED = re.compile(
     r"<(start|end)_of_(turn|image)>|<image_soft_token>|<unused\d+>|<\|?reserved_special_token_\d+\|?>"
@@ -73,64 +75,53 @@ class Encoder:
         """
         self.tokenizer = tokenizer
         self._backend: Tokenizer = tokenizer.backend_tokenizer
-        added = {token.content: number for number, token in tokenizer.added_tokens_decoder.items()}
-        special = {
-            token.content
-            for token in tokenizer.added_tokens_decoder.values()
-            if token.special or NAMED.fullmatch(token.content)
-        }
-        special |= {text for text in tokenizer.all_special_tokens if text in added}
+        added = _added(tokenizer)
+        special = _special(tokenizer, added)
         if isinstance(template, str):
-            template = choose(tokenizer, template, tuple(added), tuple(sorted(special)))
+            template = choose(tokenizer, template, tuple(added), special)
         self.template: ChatTemplate = template
-        inside = self.template.jinja
-        self.control = {
-            text: number
-            for text, number in added.items()
-            if (text in special or (text.strip() and text in inside)) and text != tokenizer.unk_token
-        }
+        written = template.controls if isinstance(template, BuiltIn | OwnTemplate) else (template.stop,)
+        self.control = {text: added[text] for text in dict.fromkeys((*special, *written))}
         self._control_ids = frozenset(self.control.values())
-        self.stop_ids = frozenset({self.control[self.template.stop], tokenizer.eos_token_id})
+        self.stop_ids = frozenset({self.control[template.stop], tokenizer.eos_token_id})
         self.bos = _expected_bos(tokenizer)
-        self._pieces = _Pieces(self._backend, self._control_ids, tokenizer.eos_token or "")
+        self._pieces = _Pieces(tokenizer, self.control)
 
-    def _encode(self, spans: Iterable[Span]) -> tuple[list[int], list[tuple[int, int, Span]]]:
+    def _encode(self, spans: Sequence[Span]) -> tuple[list[int], list[tuple[int, int, Span]]]:
         """Ids, and (start, end, span) of each piece, where span is the piece's first."""
+        groups = list(_groups(spans))
         ids: list[int] = []
         marks: list[tuple[int, int, Span]] = []
-        waiting: list[Span] = []
-        first = True
-
-        def flush() -> None:
-            nonlocal first
-            if not waiting:
-                return
-            after_control = bool(marks) and marks[-1][2].control
-            piece = self._pieces.ids("".join(span.text for span in waiting), first, after_control)
-            marks.append((len(ids), len(ids) + len(piece), waiting[0]))
-            ids.extend(piece)
-            waiting.clear()
-            first = False
-
-        for span in spans:
-            if span.control:
-                flush()
-                marks.append((len(ids), len(ids) + 1, span))
-                ids.append(self.control[span.text])
-                first = False
-                continue
-            if span.starts:
-                flush()
-            waiting.append(span)
-        flush()
-        if self.bos is not None and ids[:1] != [self.bos]:
-            ids.insert(0, self.bos)
-            marks = [(start + 1, end + 1, span) for start, end, span in marks]
+        before: str | None = None
+        for group, following in zip(groups, [*groups[1:], None], strict=True):
+            first = group[0]
+            after = following[0].text if following and following[0].control else ""
+            if first.control:
+                piece, before = [self.control[first.text]], first.text
+            else:
+                piece = self._pieces.ids("".join(span.text for span in group), before, after)
+                before = "" if piece else before
+            marks.append((len(ids), len(ids) + len(piece), first))
+            ids += piece
         return ids, marks
+
+    def _started(self, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        """The spans after the BOS where the model expects one and the template does not write it."""
+        bos = self.tokenizer.bos_token
+        there = bool(spans) and spans[0].control and spans[0].text == bos
+        return spans if self.bos is None or there else (Span(bos, control=True), *spans)
+
+    def spans(self, turns: Sequence[Turn]) -> tuple[Span, ...]:
+        """What is encoded for a conversation: the template's spans, after a BOS where the model expects one.
+
+        Raises:
+            TemplateError: the template refuses these turns.
+        """
+        return self._started(self.template.spans(turns))
 
     def encode(self, turns: Sequence[Turn], example: str = "", prompt_weight: float = 0.0) -> Tokens:
         """A conversation's ids and weights: 1 on trained answers and their stop tokens, else `prompt_weight`."""
-        ids, marks = self._encode(self.template.spans(turns))
+        ids, marks = self._encode(self.spans(turns))
         weights = np.full(len(ids), prompt_weight, np.float32)
         reach: dict[int, tuple[int, int]] = {}
         for start, end, span in marks:
@@ -141,11 +132,11 @@ class Encoder:
 
     def prompt(self, turns: Sequence[Turn]) -> list[int]:
         """The ids that come before an answer to these turns."""
-        return self._encode(self.template.prompt(turns))[0]
+        return self._encode(self._started(self.template.prompt(turns)))[0]
 
     def plain(self, text: str) -> list[int]:
         """Text without any template, after the BOS where the model expects one; control tokens in it are text."""
-        ids = self._pieces.ids(text, True, False)
+        ids = self._pieces.ids(text, None, "")
         return [self.bos, *ids] if self.bos is not None else ids
 
     def portable_jinja(self) -> str:
@@ -162,13 +153,48 @@ class Encoder:
         return self._backend.decode(list(ids), skip_special_tokens=False)
 
 
+def _groups(spans: Iterable[Span]) -> Iterator[list[Span]]:
+    """What is encoded together: a control token is alone, and an assistant's text begins a new group."""
+    waiting: list[Span] = []
+    for span in spans:
+        if waiting and (span.control or span.starts):
+            yield waiting
+            waiting = []
+        waiting.append(span)
+        if span.control:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+def _added(tokenizer: Any) -> dict[str, int]:
+    """Added tokens with their ids; bos and eos belong to them even where only the model's config names them."""
+    added = {token.content: number for number, token in tokenizer.added_tokens_decoder.items()}
+    for token in (tokenizer.bos_token, tokenizer.eos_token):
+        if token is not None:
+            added.setdefault(token, tokenizer.convert_tokens_to_ids(token))
+    return added
+
+
+def _special(tokenizer: Any, added: Mapping[str, int]) -> tuple[str, ...]:
+    """The tokens that are control in any template. In some tokenizers (GPT-2) the unknown token ends sequences too."""
+    flagged = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    chosen = {text for text in added if text in flagged or NAMED.fullmatch(text)}
+    ends = {token for token in (tokenizer.bos_token, tokenizer.eos_token) if token is not None}
+    chosen |= ends | {text for text in tokenizer.all_special_tokens if text in added}
+    return tuple(sorted(chosen - ({tokenizer.unk_token} - ends)))
+
+
 def choose(tokenizer: Any, name: str, added: Sequence[str], controls: Sequence[str]) -> ChatTemplate:
-    """The template called `name`; auto is the model's own where it has a proven one, else plain.
+    """The template called `name`; auto is the model's own where it has one, else plain.
 
     Raises:
-        TemplateError: own was asked for and is missing or fails its proof.
+        TemplateError: own was asked for and is missing, or the model's own fails its proof.
     """
     source = tokenizer.chat_template
+    if isinstance(source, dict):
+        source = source.get("default")
     if name in ("own", "auto") and isinstance(source, str):
         inside = tuple(token for token in added if token.strip() and token in source)
         variables = {
@@ -179,7 +205,7 @@ def choose(tokenizer: Any, name: str, added: Sequence[str], controls: Sequence[s
         return prove(OwnTemplate(source, tuple(dict.fromkeys((*inside, *controls))), variables))
     if name == "own":
         raise TemplateError("this model has no chat template of its own; use model.template=plain")
-    return built_in("plain" if name == "auto" else name, tokenizer.eos_token, added, controls)
+    return built_in("plain" if name == "auto" else name, tokenizer.eos_token, added)
 
 
 def _expected_bos(tokenizer: Any) -> int | None:
@@ -193,11 +219,15 @@ class _Pieces:
 
     Some tokenizers put a space before each text they get (Llama 2, Mistral). A piece from the middle of a
     conversation must not get one; a piece at the start, or after a control token, gets what the tokenizer
-    itself would give it there.
+    itself would give it there. Some control tokens take the white space beside them with them (Phi-3).
     """
 
-    def __init__(self, backend: Tokenizer, control: frozenset[int], eos: str) -> None:
-        self._native, self._control = backend, control
+    def __init__(self, tokenizer: Any, control: Mapping[str, int]) -> None:
+        backend: Tokenizer = tokenizer.backend_tokenizer
+        self._native, self._control = backend, frozenset(control.values())
+        tokens = tokenizer.added_tokens_decoder.values()
+        self._takes_after = {token.content for token in tokens if token.rstrip} & control.keys()
+        self._takes_before = {token.content for token in tokens if token.lstrip} & control.keys()
         without = _without_prefix(backend)
         self._middle = without or backend
         self._at_start = self._after_control = False
@@ -205,26 +235,46 @@ class _Pieces:
             plain = without.encode("a", add_special_tokens=False).ids
             self._at_start = backend.encode("a", add_special_tokens=False).ids != plain
             backend.encode_special_tokens = False
-            after = backend.encode(eos + "a", add_special_tokens=False).ids[1:]
-            self._after_control = bool(eos) and after != plain
+            after = backend.encode(tokenizer.eos_token + "a", add_special_tokens=False).ids[1:]
+            self._after_control = after != plain
 
-    def ids(self, text: str, first: bool, after_control: bool) -> list[int]:
-        """Ids of one piece; where a control id would appear, the text is cut inside that token and tried again."""
-        native = (first and self._at_start) or (after_control and self._after_control)
+    def ids(self, text: str, before: str | None, after: str) -> list[int]:
+        """Ids of one piece.
+
+        Args:
+            text: any characters.
+            before: the control token just before it, "" for other text, None at the start of the sequence.
+            after: the control token just after it, "" for anything else.
+        """
+        text = text.lstrip() if before in self._takes_after else text
+        text = text.rstrip() if after in self._takes_before else text
+        native = self._at_start if before is None else before != "" and self._after_control
         return self._safe(text, self._native if native else self._middle)
 
     def _safe(self, text: str, backend: Tokenizer) -> list[int]:
-        backend.encode_special_tokens = True  # the transformers wrapper resets it on every call of its own
+        """Where control ids would appear, the text is cut inside those tokens and tried again."""
+        # The transformers wrapper sets these three on every call of its own.
+        backend.encode_special_tokens = True
+        backend.no_truncation()
+        backend.no_padding()
         encoding = backend.encode(text, add_special_tokens=False)
         ids: list[int] = encoding.ids
         if self._control.isdisjoint(ids):
             return ids
-        place = next(place for place, number in enumerate(ids) if number in self._control)
-        start, end = encoding.offsets[place]
-        if end - start < 2:
-            raise TemplateError(f"the character {text[start:end]!r} is a control token of this tokenizer")
-        cut = start + 1
-        return self._safe(text[:cut], backend) + self._safe(text[cut:], self._middle)
+        found = [reach for number, reach in zip(ids, encoding.offsets, strict=True) if number in self._control]
+        cuts = [0, *(_inside(text, start, end) for start, end in found), len(text)]
+        made: list[int] = []
+        for start, end in pairwise(cuts):
+            made += self._safe(text[start:end], backend if start == 0 else self._middle)
+        return made
+
+
+def _inside(text: str, start: int, end: int) -> int:
+    """A place within a control token that was found at these offsets, white space that it takes with it included."""
+    if end - start < 2:
+        raise TemplateError(f"the character {text[start:end]!r} is a control token of this tokenizer")
+    blank = end - start - len(text[start:end].lstrip())
+    return min(start + blank + 1, end - 1)
 
 
 def _without_prefix(backend: Tokenizer) -> Tokenizer | None:
@@ -233,7 +283,7 @@ def _without_prefix(backend: Tokenizer) -> Tokenizer | None:
     lone, inner = (backend.encode(text, add_special_tokens=False).ids for text in ("a", "\na"))
     if lone == inner[-len(lone) :]:
         return None
-    plan = json.loads(backend.to_str())
+    plan = json.loads(backend.to_str()) | {"truncation": None, "padding": None}
     for part in ("normalizer", "pre_tokenizer"):
         plan[part] = _unprefixed(plan.get(part))
     return Tokenizer.from_str(json.dumps(plan))
@@ -288,11 +338,8 @@ def encode_all(
         try:
             item = encoder.encode(turns, example.id, prompt_weight)
             whole = len(item)
-            while len(item) > max_length and too_long == "keep_last_turns":
-                fewer = _without_first_exchange(turns)
-                if fewer is None:
-                    break
-                turns = fewer
+            if whole > max_length and too_long == "keep_last_turns":
+                turns = _last_turns(encoder, turns, max_length)
                 item = encoder.encode(turns, example.id, prompt_weight)
         except TemplateError as error:
             dropped.append(Dropped(example.source, "conversation", "template", str(error)))
@@ -307,15 +354,15 @@ def encode_all(
             cut += lost
             if lost:
                 shortened.append(example.id)
-                conversation = type(example.conversation)(tuple(turns))
-                example = Example(example.id, conversation, example.source, example.group, example.tags)
+                example = replace(example, conversation=Conversation(turns))
             tokens.append(item)
             kept.append(example)
     return Encoded(tuple(tokens), tuple(kept), tuple(shortened), cut, tuple(dropped))
 
 
-def _without_first_exchange(turns: tuple[Turn, ...]) -> tuple[Turn, ...] | None:
-    """The turns less the first question and its answer; the system turn stays. None where only one is left."""
+def _last_turns(encoder: Encoder, turns: tuple[Turn, ...], max_length: int) -> tuple[Turn, ...]:
+    """The system turn and as many of the last exchanges as fit; the last exchange where not even that fits."""
     head = 1 if turns[0].role is Role.SYSTEM else 0
-    starts = [place for place, turn in enumerate(turns) if turn.role is Role.USER and place > head]
-    return turns[:head] + turns[starts[0] :] if starts else None
+    fewer = [turns[:head] + turns[at:] for at, turn in enumerate(turns) if turn.role is Role.USER]
+    fits = bisect_left(fewer, True, key=lambda some: len(encoder.encode(some)) <= max_length)
+    return fewer[min(fits, len(fewer) - 1)]

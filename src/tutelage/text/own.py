@@ -8,19 +8,22 @@ conversation is refused by name rather than mislabelled.
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import jinja2
 from jinja2.ext import Extension, loopcontrols
 from jinja2.nodes import CallBlock, Node
 from jinja2.parser import Parser
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tutelage.errors import TemplateError
@@ -72,6 +75,27 @@ def _refuse(message: str) -> None:
     raise jinja2.TemplateError(message)
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Products and powers cannot fill the memory in one step, which no timer could stop."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """See SandboxedEnvironment.call_binop."""
+        sizes = [abs(part) if isinstance(part, int | float) else len(part) for part in (left, right)]
+        if operator == "**" or math.prod(sizes) > OUTPUT_MOST:
+            raise jinja2.TemplateError(f"{operator} of things this large")
+        return super().call_binop(context, operator, left, right)
+
+
+@lru_cache(maxsize=8)
+def _compiled(source: str) -> jinja2.Template:
+    environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols])
+    environment.globals["raise_exception"] = _refuse
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    return environment.from_string(source)
+
+
 @dataclass(frozen=True)
 class OwnTemplate:
     """A Jinja chat template with the control tokens of its tokenizer.
@@ -90,26 +114,17 @@ class OwnTemplate:
     name: str = "own"
 
     def _render(self, turns: Sequence[Turn], texts: Sequence[str], prompt: bool) -> str:
-        messages = [
-            {"role": turn.role.value, "content": text} for turn, text in zip(turns, texts, strict=True)
-        ]
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
-        )
-        environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+        messages = [{"role": turn.role.value, "content": text} for turn, text in zip(turns, texts, strict=True)]
         try:
             with _bounded(SECONDS_MOST):
-                template = environment.from_string(self.jinja)
+                template = _compiled(self.jinja)
                 pieces, length = [], 0
                 for piece in template.generate(
                     messages=messages, add_generation_prompt=prompt, tools=None, **self.variables
                 ):
                     length += len(piece)
                     if length > OUTPUT_MOST:
-                        raise TemplateError(
-                            f"the model's chat template wrote over {OUTPUT_MOST} characters; {_HINT}"
-                        )
+                        raise TemplateError(f"the model's chat template wrote over {OUTPUT_MOST} characters; {_HINT}")
                     pieces.append(piece)
         except TemplateError:
             raise
@@ -130,24 +145,23 @@ class OwnTemplate:
 
     def _spans(self, turns: Sequence[Turn], prompt: bool) -> tuple[Span, ...]:
         pieces, texts = self._marked(turns, prompt)
+        if [int(piece) for piece in pieces[1::2]] != list(range(len(turns))):
+            raise TemplateError(f"the model's own chat template loses, repeats or moves a turn; {_HINT}")
         made = split_literal(pieces[0], self.controls)
-        for number, literal in zip(pieces[1::2], pieces[2::2], strict=True):
-            index = int(number)
-            turn = turns[index]
+        for turn, text, index, literal in zip(turns, texts, range(len(turns)), pieces[2::2], strict=True):
             answer = turn.role is Role.ASSISTANT
-            made.append(Span(texts[index], trained=turn.is_trained, starts=answer, turn=index))
-            after = split_literal(literal, self.controls)
-            end = next((place for place, span in enumerate(after) if span.control), -1) if answer else -1
-            made += [
-                Span(
-                    span.text,
-                    span.control,
-                    turn.is_trained and place <= end,
-                    turn=index if place <= end else -1,
-                )
-                for place, span in enumerate(after)
-            ]
+            made.append(Span(text, trained=turn.is_trained, starts=answer, turn=index))
+            made += self._end(literal, turn, index) if answer else split_literal(literal, self.controls)
         return tuple(made)
+
+    def _end(self, literal: str, turn: Turn, index: int) -> list[Span]:
+        """What follows an assistant's text: up to the stop token it belongs to the turn."""
+        spans = split_literal(literal, self.controls)
+        end = next((place for place, span in enumerate(spans) if span.control), None)
+        if end is None or self.stop not in ("", spans[end].text):
+            raise TemplateError(f"the model's own chat template does not end every answer with one stop token; {_HINT}")
+        turns = [replace(span, trained=turn.is_trained, turn=index) for span in spans[: end + 1]]
+        return turns + spans[end + 1 :]
 
     def spans(self, turns: Sequence[Turn]) -> tuple[Span, ...]:
         """See ChatTemplate.spans.
@@ -163,6 +177,7 @@ class OwnTemplate:
 
 
 def _probes() -> tuple[tuple[Turn, ...], ...]:
+    """Conversations that a template must be able to write, and after them some that it may refuse."""
     ask, answer = Role.USER, Role.ASSISTANT
     texts = [
         "What is 2 + 2?",
@@ -173,38 +188,41 @@ def _probes() -> tuple[tuple[Turn, ...], ...]:
         "Bye",
     ]
     turns = tuple(Turn(ask if number % 2 == 0 else answer, text) for number, text in enumerate(texts))
-    return (turns[:2], turns[:4], turns)
+    told = (Turn(Role.SYSTEM, "Be brief."), *turns)
+    used = (*turns[:2], Turn(Role.TOOL, "[8]"), Turn(answer, "Eight."), *turns[4:])
+    return (turns[:2], turns[:4], turns, told[:3], told, used)
 
 
-def prove(template: OwnTemplate, sample: Sequence[Turn] = ()) -> OwnTemplate:
+_NEEDED = 3
+
+
+def prove(template: OwnTemplate) -> OwnTemplate:
     """The template with its stop token, once it has shown that it can be trusted.
 
-    Proven on probe conversations: every turn's text appears once and in order; the prompt is a prefix of the
-    whole; every assistant text is followed by one and the same control token; a user's text is not trained.
+    Proven on probe conversations: every turn's text appears once and in order; the prompt is all that stands
+    before the answer; every answer is followed by one and the same control token. A template may refuse system
+    and tool turns: conversations that have some are then refused one by one.
 
     Raises:
         TemplateError: naming what failed, and offering a built-in template.
     """
     if len(template.jinja) > SOURCE_MOST:
         raise TemplateError(f"the model's chat template has over {SOURCE_MOST} characters; {_HINT}")
-    stops = set()
-    for turns in _probes():
-        spans = template.spans(turns)
-        order = [span.turn for span in spans if span.turn >= 0 and not span.control and span.text.strip()]
-        if order != list(range(len(turns))):
-            raise TemplateError(f"the model's own chat template loses or repeats a turn; {_HINT}")
-        whole = [(span.text, span.control) for span in spans]
-        start = [(span.text, span.control) for span in template.prompt(turns[:-1])]
-        if not start or whole[: len(start)] != start:
+    stops: set[str] = set()
+    for number, turns in enumerate(_probes()):
+        try:
+            spans = template.spans(turns)
+        except TemplateError:
+            if number < _NEEDED:
+                raise
+            continue
+        start = template.prompt(turns[:-1])
+        last = next(place for place, span in enumerate(spans) if span.turn == len(turns) - 1)
+        if [(span.text, span.control) for span in spans[:last]] != [(span.text, span.control) for span in start]:
             raise TemplateError(
-                f"the model's own chat template writes a prompt that is no prefix of the conversation; {_HINT}"
+                f"the model's own chat template writes a prompt that is not the start of the conversation; {_HINT}"
             )
-        for index, turn in enumerate(turns):
-            ends = [span.text for span in spans if span.turn == index and span.control]
-            if turn.role is Role.ASSISTANT:
-                stops.update(ends[:1] or [""])
-    if len(stops) != 1 or "" in stops:
-        raise TemplateError(
-            f"the model's own chat template does not end every answer with one stop token; {_HINT}"
-        )
-    return OwnTemplate(template.jinja, template.controls, template.variables, stops.pop(), template.name)
+        stops |= {span.text for span in spans if span.turn >= 0 and span.control}
+    if len(stops) != 1:
+        raise TemplateError(f"the model's own chat template does not end every answer with one stop token; {_HINT}")
+    return replace(template, stop=stops.pop())

@@ -30,7 +30,9 @@ class Piece:
 def pieces(encoder: Encoder, tokens: Tokens) -> tuple[Piece, ...]:
     """The tokens of an example grouped by what they are; together they are all of its tokens, in order."""
     names = {number: text for text, number in encoder.control.items()}
-    kinds = [(bool(weight > 0), int(number) in names) for number, weight in zip(tokens.ids, tokens.weights, strict=True)]
+    kinds = [
+        (bool(weight > 0), int(number) in names) for number, weight in zip(tokens.ids, tokens.weights, strict=True)
+    ]
     made, start = [], 0
     for (trained, control), group in groupby(kinds):
         end = start + len(list(group))
@@ -45,4 +47,6 @@ def preview(encoder: Encoder, examples: Sequence[Example], count: int) -> tuple[
     """`count` examples spread evenly over the data, with their pieces."""
     step = max(1, len(examples) // max(1, count))
     chosen = examples[::step][:count]
-    return tuple((example, pieces(encoder, encoder.encode(example.conversation.turns, example.id))) for example in chosen)
+    return tuple(
+        (example, pieces(encoder, encoder.encode(example.conversation.turns, example.id))) for example in chosen
+    )

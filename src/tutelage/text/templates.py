@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 
 from tutelage.errors import TemplateError, UsageError
@@ -52,14 +53,16 @@ class ChatTemplate(Protocol):
         """Turns that end with a user's, up to where the assistant's text begins."""
 
 
-def split_literal(text: str, controls: Sequence[str], trained: bool = False, turn: int = -1) -> list[Span]:
+def split_literal(text: str, controls: tuple[str, ...], trained: bool = False, turn: int = -1) -> list[Span]:
     """A template's own text as spans, each control token alone."""
-    if not text:
-        return []
-    pattern = "|".join(re.escape(token) for token in sorted(controls, key=len, reverse=True))
-    pieces = re.split(f"({pattern})", text) if pattern else [text]
-    known = set(controls)
-    return [Span(piece, piece in known, trained, turn=turn) for piece in pieces if piece]
+    return [Span(piece, control, trained, turn=turn) for piece, control in _cut(text, controls)]
+
+
+@lru_cache(maxsize=4096)  # a template writes few different texts, and some tokenizers have thousands of control tokens
+def _cut(text: str, controls: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
+    present = sorted((token for token in controls if token in text), key=len, reverse=True)
+    pieces = re.split(f"({'|'.join(map(re.escape, present))})", text) if present else [text]
+    return tuple((piece, piece in present) for piece in pieces if piece)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class BuiltIn:
     Attributes:
         before, after: the template's text around a turn, by role.
         stop: the control token that ends an assistant turn; `after[ASSISTANT]` starts with it.
-        controls: the tokenizer's control tokens that may stand in the texts above.
+        controls: the tokenizer's added tokens that stand in the texts above.
         fold_system: the system text is put at the head of the first user turn, with a blank line between.
     """
 
@@ -77,7 +80,7 @@ class BuiltIn:
     before: Mapping[Role, str]
     after: Mapping[Role, str]
     stop: str
-    controls: tuple[str, ...]
+    controls: tuple[str, ...] = ()
     fold_system: bool = False
 
     def spans(self, turns: Sequence[Turn]) -> tuple[Span, ...]:
@@ -111,8 +114,7 @@ class BuiltIn:
     def jinja(self) -> str:
         """See ChatTemplate.jinja. Texts stand in it as quoted constants, so any token is safe."""
         body = "".join(
-            f"{'{% if' if number == 0 else '{% elif'} message['role'] == '{role}' %}}"
-            + self._jinja_turn(role)
+            f"{'{% if' if number == 0 else '{% elif'} message['role'] == '{role}' %}}" + self._jinja_turn(role)
             for number, role in enumerate(Role)
             if not (self.fold_system and role is Role.SYSTEM)
         )
@@ -141,28 +143,26 @@ def _constant(text: str) -> str:
     return "{{ " + repr(text) + " }}" if text else ""
 
 
-def _plain(eos: str, controls: tuple[str, ...]) -> BuiltIn:
+def _plain(eos: str) -> BuiltIn:
     return BuiltIn(
         "plain",
         {role: f"<|{role}|>\n" for role in Role},
         {role: eos for role in Role},
         eos,
-        controls,
     )
 
 
-def _chatml(eos: str, controls: tuple[str, ...]) -> BuiltIn:
+def _chatml(eos: str) -> BuiltIn:
     end = "<|im_end|>"
     return BuiltIn(
         "chatml",
         {role: f"<|im_start|>{role}\n" for role in Role},
         {role: f"{end}\n" for role in Role},
         end,
-        controls,
     )
 
 
-def _gemma(eos: str, controls: tuple[str, ...]) -> BuiltIn:
+def _gemma(eos: str) -> BuiltIn:
     names = {Role.SYSTEM: "user", Role.USER: "user", Role.TOOL: "user", Role.ASSISTANT: "model"}
     end = "<end_of_turn>"
     return BuiltIn(
@@ -170,12 +170,11 @@ def _gemma(eos: str, controls: tuple[str, ...]) -> BuiltIn:
         {role: f"<start_of_turn>{names[role]}\n" for role in Role},
         {role: f"{end}\n" for role in Role},
         end,
-        controls,
         fold_system=True,
     )
 
 
-def _llama3(eos: str, controls: tuple[str, ...]) -> BuiltIn:
+def _llama3(eos: str) -> BuiltIn:
     names = {role: str(role) for role in Role} | {Role.TOOL: "ipython"}
     end = "<|eot_id|>"
     return BuiltIn(
@@ -183,7 +182,6 @@ def _llama3(eos: str, controls: tuple[str, ...]) -> BuiltIn:
         {role: f"<|start_header_id|>{names[role]}<|end_header_id|>\n\n" for role in Role},
         {role: end for role in Role},
         end,
-        controls,
     )
 
 
@@ -191,27 +189,25 @@ def _llama3(eos: str, controls: tuple[str, ...]) -> BuiltIn:
 class Family:
     """How to make a built-in template for a tokenizer, and the tokens that it must have."""
 
-    make: Callable[[str, tuple[str, ...]], BuiltIn]
+    make: Callable[[str], BuiltIn]
     needs: tuple[str, ...] = ()
-    literals: str = ""
 
 
 FAMILIES: Mapping[str, Family] = {
-    "plain": Family(_plain, literals="<|system|><|user|><|assistant|><|tool|>"),
+    "plain": Family(_plain),
     "chatml": Family(_chatml, ("<|im_start|>", "<|im_end|>")),
     "gemma": Family(_gemma, ("<start_of_turn>", "<end_of_turn>")),
     "llama3": Family(_llama3, ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")),
 }
 
 
-def built_in(name: str, eos: str, added: Sequence[str], controls: Sequence[str]) -> BuiltIn:
+def built_in(name: str, eos: str, added: Sequence[str]) -> BuiltIn:
     """A built-in template for a tokenizer.
 
     Args:
         name: plain, chatml, gemma or llama3.
         eos: the tokenizer's end-of-sequence token.
-        added: its added tokens' texts.
-        controls: those of them that are control whatever the template is.
+        added: its added tokens' texts; those in the template's own text are control tokens.
 
     Raises:
         UsageError: no template has this name.
@@ -226,6 +222,7 @@ def built_in(name: str, eos: str, added: Sequence[str], controls: Sequence[str])
             f"the template {name} needs {' and '.join(missing)}, which this model's tokenizer does not have; "
             "use model.template=plain, which works with every model"
         )
-    inside = family.literals + "".join(family.needs)
-    found = tuple(token for token in added if token.strip() and token in inside)
-    return family.make(eos, tuple(dict.fromkeys((eos, *controls, *found))))
+    made = family.make(eos)
+    texts = (*made.before.values(), *made.after.values())
+    inside = [token for token in added if token.strip() and any(token in text for text in texts)]
+    return replace(made, controls=tuple(inside))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -29,6 +30,7 @@ class Progress:
     waited: int
     recipe_hash: str
     data_hash: str
+    template_hash: str
     tokenizer_hash: str
     base_hash: str
 
@@ -58,6 +60,8 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], progress: Progr
     """
     target = folder / f"step-{step}"
     work: Path | None = None
+    for left in folder.glob(".writing-*"):  # of a process that was killed while saving
+        shutil.rmtree(left, ignore_errors=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
@@ -71,13 +75,13 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], progress: Progr
             shutil.rmtree(target)
         os.rename(work, target)
         _sync(folder)
-    except (OSError, RuntimeError) as error:  # safetensors reports a full disk as its own RuntimeError kind
+    except (OSError, SafetensorError) as error:  # safetensors reports a full disk as its own kind
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
         raise TuningError(f"the checkpoint of step {step} cannot be written to {folder}: {error}") from error
     for path in folder.iterdir():
         if path.name.startswith("step-") and path != target:
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
     return target
 
 

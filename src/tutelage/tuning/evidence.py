@@ -27,7 +27,7 @@ def manifest_of(job: Job, finished: bool = False, tuned_hash: str = "") -> Manif
         finished=finished,
         steps=job.state.step,
         of_steps=len(job.prepared.plan),
-        best_step=job.best_step,
+        best_step=job.best_step if job.recipe.tuning.patience and job.best_step else job.state.step,
         stopped_early=job.stopped,
         hashes={
             "data": certificate.data_hash,

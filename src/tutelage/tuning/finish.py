@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
 from tutelage.model import adapters
 from tutelage.model.forward import plain
@@ -25,24 +24,24 @@ def finish(job: Job) -> Run:
     A LoRA run keeps a standard PEFT adapter, a full one a Hugging Face folder in the precision it computed in.
     """
     settings, run = job.recipe.tuning, job.run
-    _take_best(job)
     if settings.keep_checkpoint:
         checkpoint.save(run.checkpoints, job.state.step, job.state.optimizer.tensors(), progress_of(job))
+    _take_best(job)
     target = run.folder / ("model" if job.recipe.adapter.kind == "full" else "adapter")
     save_model(job.state.network, job.prepared.encoder, target)
     run.write_manifest(manifest_of(job, finished=True, tuned_hash=weights_hash(target)))
     if not settings.keep_checkpoint:
         shutil.rmtree(run.checkpoints, ignore_errors=True)
         run.checkpoints.mkdir()
-    (run.checkpoints / "best.safetensors").unlink(missing_ok=True)
+    shutil.rmtree(run.checkpoints / "best", ignore_errors=True)
     return run
 
 
 def _take_best(job: Job) -> None:
-    best = job.run.checkpoints / "best.safetensors"
+    best = job.run.checkpoints / "best" / f"step-{job.best_step}"
     if not job.recipe.tuning.patience or not best.exists() or job.best_step == job.state.step:
         return
-    kept = load_file(best)
+    kept, _ = checkpoint.load(best)
     with torch.no_grad():
         for name, weight in job.state.optimizer.weights.items():
             weight.copy_(kept[name])

@@ -44,9 +44,7 @@ def seed_step(seed: int, step: int) -> None:
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def fit(
-    state: State, plan: Plan, tokens: Sequence[Tokens], settings: TuningSettings, proof: Proof
-) -> Iterator[Step]:
+def fit(state: State, plan: Plan, tokens: Sequence[Tokens], settings: TuningSettings, proof: Proof) -> Iterator[Step]:
     """Do the steps that are left, one for each `next`.
 
     The summed loss of all packs of a step is divided once by the sum of the step's weights, so the way a
@@ -80,9 +78,7 @@ def fit(
         state.step += 1
         seconds = time.perf_counter() - started
         count = sum(map(len, packs))
-        yield Step(
-            state.step, loss, count, sum(pack.trained for pack in packs), count / seconds, lr, norm, seconds
-        )
+        yield Step(state.step, loss, count, sum(pack.trained for pack in packs), count / seconds, lr, norm, seconds)
 
 
 def held_out_loss(network: Any, tokens: Sequence[Tokens], proof: Proof, row_tokens: int) -> float:

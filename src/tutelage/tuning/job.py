@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tutelage.errors import TuningError, UsageError
 from tutelage.model import adapters, machine
-from tutelage.model.forward import prove
+from tutelage.model.forward import prove, recompute
 from tutelage.model.load import Loaded, Located, load, load_tokenizer, locate, located_hash
 from tutelage.recipe import Recipe
 from tutelage.text.encode import Encoder
@@ -34,6 +34,7 @@ def tune(recipe: Recipe, watch: Watch | None = None) -> Run:
     network = _load(located, recipe, watch)
     run = _start(prepared)
     job = _begin(run, prepared, network, watch)
+    run.write_manifest(manifest_of(job))
     _describe(job)
     work(job)
     return finish(job)
@@ -53,9 +54,7 @@ def resume(folder: Path, watch: Watch | None = None) -> Run:
         raise UsageError(f"{folder} is finished; tune again with --base {folder} to go further")
     found = checkpoint.latest(run.checkpoints)
     if found is None:
-        raise TuningError(
-            f"{folder} has no checkpoint yet; repeat it with: tutelage tune {folder / 'recipe.yaml'}"
-        )
+        raise TuningError(f"{folder} has no checkpoint yet; repeat it with: tutelage tune {folder / 'recipe.yaml'}")
     located = locate(recipe.model.base, watch.say)
     prepared = prepare(recipe, _encoder(located, manifest.template), watch.say)
     prepared.certificate.check()
@@ -96,18 +95,13 @@ def _begin(run: Run, prepared: Prepared, loaded: Loaded, watch: Watch) -> Job:
     recipe = prepared.recipe
     proof = prove(loaded.network)
     if not proof.packed:
-        watch.say(
-            f"This model is trained one conversation at a time through its own forward: {proof.reason}."
-        )
+        watch.say(f"This model is trained one conversation at a time through its own forward: {proof.reason}.")
     network = adapters.add(loaded.network, recipe.adapter, recipe.tuning.seed)
     if recipe.tuning.checkpointing:
-        network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        if recipe.adapter.kind != "full":
-            network.enable_input_require_grads()
+        recompute(network)
     state = State(network, Optimizer(adapters.trainable(network), recipe.tuning))
     job = Job(run, recipe, prepared, loaded, state, proof, watch)
     job.base_hash = located_hash(loaded.located)
-    run.write_manifest(manifest_of(job))
     return job
 
 
@@ -115,8 +109,8 @@ def _describe(job: Job) -> None:
     prepared, recipe = job.prepared, job.recipe
     weights = sum(weight.numel() for weight in job.state.optimizer.weights.values())
     job.watch.say(
-        f"Tuning {recipe.model.base} ({recipe.adapter.kind}, {weights / 1e6:,.1f} M weights, lr {recipe.tuning.lr:g}) on "
-        f"{len(prepared.train.tokens):,} conversations, {len(prepared.plan):,} steps; "
+        f"Tuning {recipe.model.base} ({recipe.adapter.kind}, {weights / 1e6:,.1f} M weights, "
+        f"lr {recipe.tuning.lr:g}) on {len(prepared.train.tokens):,} conversations, {len(prepared.plan):,} steps; "
         f"{len(prepared.held.tokens)} are held out. Template: {prepared.encoder.template.name}. Run: {job.run.folder}"
     )
 
@@ -124,7 +118,7 @@ def _describe(job: Job) -> None:
 def _take_up(job: Job, found: Path) -> None:
     tensors, progress = checkpoint.load(found)
     now = progress_of(job)
-    for what in ("data_hash", "recipe_hash", "tokenizer_hash", "base_hash"):
+    for what in ("data_hash", "recipe_hash", "template_hash", "tokenizer_hash", "base_hash"):
         then, here = getattr(progress, what), getattr(now, what)
         if then != here:
             raise TuningError(
@@ -136,4 +130,5 @@ def _take_up(job: Job, found: Path) -> None:
     job.best_loss, job.best_step, job.waited = progress.best_loss, progress.best_step, progress.waited
     kept = [step.to_json() + "\n" for step in job.run.steps() if step.step <= progress.step]
     write_text(job.run.folder / "metrics.jsonl", "".join(kept))
+    job.run.write_manifest(manifest_of(job))
     job.watch.say(f"Going on after step {progress.step} of {len(job.prepared.plan)}.")

@@ -95,8 +95,11 @@ class Optimizer:
             for name, master in self.masters.items():
                 master.copy_(tensors[f"master/{name}"])
                 self.weights[name].copy_(master)
-                kept = {key: tensors[f"{key}/{name}"].clone() for key in ("step", "exp_avg", "exp_avg_sq")}
-                self.adam.state[master] = kept
+                if f"step/{name}" in tensors:  # a weight that never had a gradient has no moments
+                    self.adam.state[master] = {
+                        key: tensors[f"{key}/{name}"].to(master.device, copy=True)
+                        for key in ("step", "exp_avg", "exp_avg_sq")
+                    }
 
 
 class _Summing:

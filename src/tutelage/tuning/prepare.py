@@ -45,9 +45,7 @@ class Prepared:
 def resolve(recipe: Recipe) -> Recipe:
     """The recipe with the measured learning rate and epochs where none are given."""
     lr, epochs = MEASURED[recipe.adapter.kind]
-    tuning = recipe.tuning.model_copy(
-        update={"lr": recipe.tuning.lr or lr, "epochs": recipe.tuning.epochs or epochs}
-    )
+    tuning = recipe.tuning.model_copy(update={"lr": recipe.tuning.lr or lr, "epochs": recipe.tuning.epochs or epochs})
     return recipe.model_copy(update={"tuning": tuning})
 
 
@@ -61,18 +59,14 @@ def gather(settings: DataSettings, seed: int, say: Callable[[str], None]) -> tup
     dataset = duplicates.drop_repeats(quality.apply(read(settings)))
     for entry in settings.mix:
         name, share = _mixed(entry)
-        other = duplicates.drop_repeats(
-            quality.apply(read(settings.model_copy(update={"columns": ""}), [name]))
-        )
+        other = duplicates.drop_repeats(quality.apply(read(settings.model_copy(update={"columns": ""}), [name])))
         dataset = split.mix(dataset, other, share, seed)
     _tell(dataset, say)
     if settings.held_out:
         held = read(settings, [settings.held_out])
         shared = split.leaks(dataset, held)
         if shared:
-            say(
-                f"Careful: {len(shared)} held-out conversations are nearly the same as ones tuned on, e.g. {shared[0]}"
-            )
+            say(f"Careful: {len(shared)} held-out conversations are nearly the same as ones tuned on, e.g. {shared[0]}")
         return dataset, dataset, held
     train, held = split.hold_out(dataset, settings.hold_out, settings.hold_out_most, seed=0)
     return dataset, train, held
@@ -85,9 +79,7 @@ def _mixed(entry: str) -> tuple[str, float]:
     except ValueError:
         value = -1.0
     if not name or not 0 < value < 1:
-        raise UsageError(
-            f"--mix {entry}: write FILE:SHARE, with a share between 0 and 1, e.g. general.jsonl:0.3"
-        )
+        raise UsageError(f"--mix {entry}: write FILE:SHARE, with a share between 0 and 1, e.g. general.jsonl:0.3")
     return name, value
 
 
@@ -117,27 +109,19 @@ def prepare(recipe: Recipe, encoder: Encoder, say: Callable[[str], None]) -> Pre
     recipe = resolve(recipe)
     settings: TuningSettings = recipe.tuning
     dataset, train, held = gather(recipe.data, settings.seed, say)
-    taught = encode_all(
-        encoder, train.examples, settings.max_length, settings.too_long, settings.prompt_weight
-    )
+    taught = encode_all(encoder, train.examples, settings.max_length, settings.too_long, settings.prompt_weight)
     measured = encode_all(encoder, held.examples, settings.max_length, settings.too_long)
     for dropped in (taught.dropped + measured.dropped)[:3]:
         say(f"Dropped {dropped.source}: {dropped.rule}, {dropped.reason}")
     if not taught.tokens:
-        reason = (
-            f"{taught.dropped[0].source}: {taught.dropped[0].reason}"
-            if taught.dropped
-            else "all are held out"
-        )
+        reason = f"{taught.dropped[0].source}: {taught.dropped[0].reason}" if taught.dropped else "all are held out"
         raise DataError(f"no conversation is left to train on; {reason}")
     steps = plan(len(taught.tokens), settings.batch_size, settings.epochs, settings.seed, settings.max_steps)
     certificate = certify(recipe, dataset, taught, measured, encoder)
     return Prepared(recipe, dataset, taught, measured, steps, encoder, certificate)
 
 
-def certify(
-    recipe: Recipe, dataset: Dataset, taught: Encoded, held: Encoded, encoder: Encoder
-) -> Certificate:
+def certify(recipe: Recipe, dataset: Dataset, taught: Encoded, held: Encoded, encoder: Encoder) -> Certificate:
     """The certificate over every batch of one epoch."""
     settings = recipe.tuning
     epoch = plan(len(taught.tokens), settings.batch_size, 1.0, settings.seed)
@@ -157,9 +141,7 @@ def certify(
         examples=seen.examples.total(),
         tokens=seen.tokens,
         trained_tokens=seen.trained_tokens,
-        trained_turns=sum(
-            turn.is_trained for example in taught.examples for turn in example.conversation.turns
-        ),
+        trained_turns=sum(turn.is_trained for example in taught.examples for turn in example.conversation.turns),
         stops_trained=seen.stops_trained,
         answers_equal=seen.answers_equal,
         rows_untrained=seen.rows_untrained,

@@ -52,7 +52,7 @@ class Manifest:
         template: name of the chat template.
         finished: the tuned model is complete.
         steps, of_steps: optimizer steps done and planned.
-        best_step: the step whose weights the tuned model has.
+        best_step: the step whose weights the tuned model has: the best on the hold-out with patience, else the last.
         hashes: data, tokenizer, template, recipe, tuned weights.
         machine: versions, device, precision, threads.
         engine: how packs went through the network.
@@ -113,7 +113,12 @@ class Run:
         return self.folder / "checkpoints"
 
     def recipe(self) -> Recipe:
-        """The resolved recipe."""
+        """The resolved recipe.
+
+        Raises:
+            UsageError: the folder is no run.
+        """
+        self.manifest()
         return build(read_recipe(self.folder / "recipe.yaml"))
 
     def manifest(self) -> Manifest:
@@ -125,28 +130,24 @@ class Run:
         try:
             return Manifest(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise UsageError(
-                f"{self.folder} is no run folder: {path.name} cannot be read ({error})"
-            ) from error
+            raise UsageError(f"{self.folder} is no run folder: {path.name} cannot be read ({error})") from error
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace manifest.json."""
         write_text(self.folder / "manifest.json", json.dumps(asdict(manifest), indent=2) + "\n")
 
     def steps(self) -> tuple[Step, ...]:
-        """The metrics so far."""
+        """The metrics so far; a line that a killed process left unfinished is passed over."""
         path = self.folder / "metrics.jsonl"
         if not path.exists():
             return ()
-        return tuple(Step(**json.loads(line)) for line in path.read_text().split("\n") if line)
+        return tuple(Step(**json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n")[:-1])
 
     def write_held_out(self, examples: Iterable[Example]) -> None:
         """Keep the held-out conversations beside the run, for comparing later."""
         lines = []
         for example in examples:
-            messages = [
-                {"role": turn.role.value, "content": turn.text} for turn in example.conversation.turns
-            ]
+            messages = [{"role": turn.role.value, "content": turn.text} for turn in example.conversation.turns]
             row = {"id": example.id, "messages": messages, "group": example.group, "tags": list(example.tags)}
             lines.append(json.dumps(row, ensure_ascii=False) + "\n")
         write_text(self.folder / "held_out.jsonl", "".join(lines))
@@ -155,9 +156,7 @@ class Run:
         """The held-out conversations."""
         path = self.folder / "held_out.jsonl"
         found = []
-        for number, line in enumerate(
-            path.read_text(encoding="utf-8").split("\n") if path.exists() else [], 1
-        ):
+        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n") if path.exists() else [], 1):
             if not line:
                 continue
             row = json.loads(line)

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from safetensors.torch import save_file
-
 from tutelage.errors import TuningError
 from tutelage.model.forward import Proof
 from tutelage.model.generate import decode
@@ -72,12 +70,12 @@ def work(job: Job) -> None:
                 metrics.write(step.to_json() + "\n")
                 metrics.flush()
                 job.watch.stepped(step, len(plan))
-                if job.asked_to_stop:
-                    _save(job)
-                    raise Stopped(job.asked_to_stop[0], job.run.folder, step.step)
                 if settings.patience and job.waited >= settings.patience:
                     job.stopped = True
                     break
+                if job.asked_to_stop:
+                    _save(job)
+                    raise Stopped(job.asked_to_stop[0], job.run.folder, step.step)
                 if settings.save_every and step.step % settings.save_every == 0 and step.step < len(plan):
                     _save(job)
         except NotFinite as error:
@@ -88,9 +86,7 @@ class Stopped(TuningError):
     """The run was asked to stop and is saved."""
 
     def __init__(self, why: str, folder: Path, step: int) -> None:
-        super().__init__(
-            f"stopped by {why} after step {step}; it is saved. Go on with: tutelage resume {folder}"
-        )
+        super().__init__(f"stopped by {why} after step {step}; it is saved. Go on with: tutelage resume {folder}")
 
 
 @contextmanager
@@ -130,7 +126,7 @@ def _measured(job: Job, step: Step) -> Step:
         return step
     loss = held_out_loss(job.state.network, held.tokens, job.proof, settings.row_tokens)
     job.waited += 1
-    if job.best_loss is None or loss < job.best_loss:
+    if math.isfinite(loss) and (job.best_loss is None or loss < job.best_loss):
         job.best_loss, job.best_step, job.waited = loss, step.step, 0
         if settings.patience:
             _keep_best(job)
@@ -146,22 +142,15 @@ def _sample(job: Job, step: int) -> None:
     settings = job.recipe.decoding.model_copy(update={"max_new_tokens": 80})
     prompts = [encoder.prompt(example.conversation.prompt) for example in shown]
     with (job.run.folder / "samples.jsonl").open("a", encoding="utf-8") as file:
-        for example, made in zip(
-            shown, decode(job.state.network, prompts, encoder.stop_ids, settings), strict=True
-        ):
+        for example, made in zip(shown, decode(job.state.network, prompts, encoder.stop_ids, settings), strict=True):
             question, answer = example.conversation.prompt[-1].text, encoder.decode(made.ids)
-            file.write(
-                json.dumps({"step": step, "id": example.id, "answer": answer}, ensure_ascii=False) + "\n"
-            )
+            file.write(json.dumps({"step": step, "id": example.id, "answer": answer}, ensure_ascii=False) + "\n")
             job.watch.sampled(question, answer)
 
 
 def _keep_best(job: Job) -> None:
-    folder = job.run.checkpoints
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: weight.detach().contiguous() for name, weight in job.state.optimizer.masters.items()}
-    save_file(weights, folder / ".best.safetensors")
-    (folder / ".best.safetensors").replace(folder / "best.safetensors")
+    weights = {name: weight.detach() for name, weight in job.state.optimizer.masters.items()}
+    checkpoint.save(job.run.checkpoints / "best", job.state.step, weights, progress_of(job))
 
 
 def progress_of(job: Job) -> checkpoint.Progress:
@@ -176,6 +165,7 @@ def progress_of(job: Job) -> checkpoint.Progress:
         job.waited,
         job.recipe.hash(),
         prepared.certificate.data_hash,
+        prepared.certificate.template_hash,
         prepared.certificate.tokenizer_hash,
         job.base_hash,
     )

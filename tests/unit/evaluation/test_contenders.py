@@ -44,7 +44,11 @@ def test_where_the_next_turn_begins(tokenizer: Any) -> None:
     own, *texts = candidates(tokenizer, "plain")
     assert markers_of(own) == ("<|user|>",)
     found = [markers_of(one) for one in texts]
-    assert found == [("\nQuestion:",), ("\nUser:",), ("\n### Instruction:",)]
+    assert found == [
+        ("\nQuestion:", "\nAnswer:"),
+        ("\nUser:", "\nAssistant:"),
+        ("\n### Instruction:", "\n### Response:"),
+    ]
 
 
 def test_a_system_text_goes_first() -> None:
@@ -57,22 +61,23 @@ def test_the_format_of_lowest_loss_is_taken(network: Any, tokenizer: Any, exampl
     encoders = candidates(tokenizer, "plain")
     proof = prove(network)
     contender = Contender("base", "tiny", network, encoders[0], proof)
-    best, formats = in_best_format(contender, encoders, examples)
+    choice = in_best_format(contender, encoders, examples)
+    best = choice.contender
     expected = {
         one.template.name: reference_losses(network, one, proof, examples).per_token for one in encoders
     }
-    assert {tried.name: tried.loss for tried in formats} == pytest.approx(expected)
+    assert {tried.name: tried.loss for tried in choice.formats} == pytest.approx(expected)
     assert best.encoder.template.name == min(expected, key=lambda name: expected[name])
     assert best.markers == markers_of(best.encoder)
+    assert choice.losses == best.losses(examples)
 
 
 def test_without_examples_a_plain_text_format_is_taken(network: Any, tokenizer: Any) -> None:
     encoders = candidates(tokenizer, "plain")
-    best, formats = in_best_format(
-        Contender("base", "tiny", network, encoders[0], prove(network)), encoders, ()
-    )
-    assert isinstance(best.encoder.template, TextFormat)
-    assert formats == ()
+    contender = Contender("base", "tiny", network, encoders[0], prove(network))
+    choice = in_best_format(contender, encoders, ())
+    assert isinstance(choice.contender.encoder.template, TextFormat)
+    assert choice.formats == ()
 
 
 def test_a_contender_puts_its_system_text_before_everything(

@@ -1,0 +1,1 @@
+"""What every test shares: this folder is on the path (`import tiny`)."""
