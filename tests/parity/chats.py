@@ -90,7 +90,7 @@ ORDINARY = (
     "0",
     "The quick brown fox jumps over the lazy dog. " * 3 + "End.",
     "SELECT * FROM t WHERE a <> 'b' AND c <= 4;",
-    "\u2028line separator\u2029 and \x0b vertical \x7f del",
+    "line\u2028separator\u2029 and \x0b vertical \x7f del",
 )
 
 EDGES = ("", "", "", " ", "  ", "\n", "\n\n", "\t", "\r\n", " \n ", "\u00a0")
@@ -219,7 +219,15 @@ class Naive:
         # character; where added tokens overlap, the longest leftmost one counts.
         self._spelt = re.compile("|".join(map(re.escape, sorted(unflagged, key=len, reverse=True))) or "(?!)")
         hidden = self.control | {self.tokenizer.unk_token}
-        plan["added_tokens"] = [token for token in plan["added_tokens"] if token["content"] not in hidden]
+        # They get new names rather than none, so that every other token keeps its id.
+        model, names = (
+            plan["model"],
+            {text: f"\ue123{number}\ue456" for number, text in enumerate(sorted(hidden - {None}))},
+        )
+        model["vocab"] = {names.get(text, text): number for text, number in model["vocab"].items()}
+        model["unk_token"] = names.get(model["unk_token"], model["unk_token"])
+        for token in plan["added_tokens"]:
+            token["content"] = names.get(token["content"], token["content"])
         self._edited = Tokenizer.from_str(json.dumps(plan))
         self._anchor = self._encoded("\x01")
 
@@ -260,7 +268,9 @@ class Naive:
                     place += 1
                 if last in self.style.swallows:
                     text = text.lstrip()
-                new = self._text(text, self.style.at_start if last == "start" else last != "" and self.style.after_control)
+                new = self._text(
+                    text, self.style.at_start if last == "start" else last != "" and self.style.after_control
+                )
                 if piece.answer:
                     answers.append(len(ids))
                 last = "" if new else last

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from chats import Naive, assistants, chats, written
-from conftest import Known
+from families import Known
 
 from tutelage.text.encode import Encoder
 
@@ -17,9 +17,10 @@ PAIRS = [
     ("plain", "smollm2", 400),
     ("chatml", "smollm2", 700),
     ("gemma", "gemma", 700),
-    ("llama3", "smollm2+", 700),
-    ("own", "smollm2", 2100),
+    ("llama3", "smollm2+", 800),
+    ("own", "smollm2", 2000),
 ]
+"""Over 2,000 chats for each template."""
 
 
 @pytest.mark.parametrize(("template", "name", "count"), PAIRS)
@@ -41,3 +42,61 @@ def test_ids_and_mask_equal_a_naive_walk(
         assert tokens.weights.tolist() == mask, turns
         trained = [place for place, index in zip(answers, assistants(turns), strict=True) if turns[index].is_trained]
         assert [start for start, _ in tokens.spans] == trained, turns
+
+
+MARKED_SMOLLM2 = """{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}
+{{ '<|im_start|>system
+You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>
+' }}{% endif %}{{'<|im_start|>' + message['role'] + '
+'}}{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}
+{% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '
+' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant
+' }}{% endif %}"""
+"""SmolLM2's own template, which has no generation marks, with marks written in by hand."""
+
+
+# GPT-2 cuts "\n\nHello" into "\n", "\n" and "Hello", but "\n\n" alone is one piece: for Llama 3's template no mask on
+# joint tokens is possible there, since the prompt is no prefix of them.
+JOINT = [pair for pair in PAIRS if pair[:2] != ("llama3", "prefixed")]
+
+
+@pytest.mark.parametrize(("template", "name", "count"), JOINT)
+def test_ids_and_mask_equal_those_of_transformers(
+    template: str,
+    name: str,
+    count: int,
+    known: Callable[[str], Known],
+    encoder_of: Callable[[str, str], Encoder],
+) -> None:
+    tokenizer, encoder = known(name).tokenizer, encoder_of(template, name)
+    jinja = MARKED_SMOLLM2 if template == "own" else encoder.portable_jinja()
+    for turns in chats(f"transformers {template} {name}", count, ordinary=True):
+        theirs = tokenizer.apply_chat_template(
+            [{"role": str(turn.role), "content": turn.text} for turn in turns],
+            chat_template=jinja,
+            return_dict=True,
+            return_assistant_tokens_mask=True,
+        )
+        ours = encoder.encode(turns)
+        assert ours.ids.tolist() == theirs["input_ids"], turns
+        assert ours.weights.tolist() == theirs["assistant_masks"], turns
+
+
+@pytest.mark.parametrize(("template", "name", "count"), JOINT)
+def test_prompt_equals_that_of_transformers(
+    template: str,
+    name: str,
+    count: int,
+    known: Callable[[str], Known],
+    encoder_of: Callable[[str, str], Encoder],
+) -> None:
+    """Whoever serves the exported model writes its prompts with the exported Jinja."""
+    tokenizer, encoder = known(name).tokenizer, encoder_of(template, name)
+    for turns in chats(f"prompt {template} {name}", count // 10, ordinary=True):
+        theirs = tokenizer.apply_chat_template(
+            [{"role": str(turn.role), "content": turn.text} for turn in turns[:-1]],
+            chat_template=encoder.portable_jinja(),
+            add_generation_prompt=True,
+            return_dict=True,
+        )
+        assert encoder.prompt(turns[:-1]) == theirs["input_ids"], turns

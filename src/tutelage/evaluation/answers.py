@@ -65,8 +65,22 @@ def generate(
         places = [place for place, most in enumerate(rooms) if most == room]
         settings = decoding.model_copy(update={"max_new_tokens": room})
         rows = [ids[place] for place in places]
-        made |= dict(zip(places, decode(network, rows, encoder.stop_ids, settings, progress), strict=True))
+        answers = decode(network, rows, encoder.stop_ids, settings, progress, _ended(encoder, markers))
+        made |= dict(zip(places, answers, strict=True))
     return tuple(_answer(encoder, prompt.id, made[place], markers) for place, prompt in enumerate(prompts))
+
+
+def _ended(encoder: Encoder, markers: Sequence[str]) -> Callable[[Sequence[int]], bool] | None:
+    """Whether a marker stands in the text so far; what would come after it is cut away, so it need not be made."""
+    if not markers:
+        return None
+    reach = max(len(marker) for marker in markers) + 1
+
+    def ended(ids: Sequence[int]) -> bool:
+        text = encoder.decode(ids[-reach:])  # a token has at least one character, but for parts of one
+        return any(marker in (f"\n{text}" if len(ids) <= reach else text) for marker in markers)
+
+    return ended
 
 
 def _prompt_ids(encoder: Encoder, prompt: Prompt) -> list[int]:

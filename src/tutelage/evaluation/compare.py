@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -209,6 +210,9 @@ def _base_results(task: _Task) -> list[ContenderResult]:
         counting = task.counting(f"{contender.name}: trying formats", pieces)
         choice = in_best_format(contender, encoders, task.examples, counting)
         results.append(_measured(task, choice.contender, choice))
+        # A system text makes every prompt longer; of the formats only the two that suited the base best are tried.
+        ranks = {tried.name: tried.loss for tried in choice.formats}
+        encoders = tuple(sorted(encoders, key=lambda one: ranks.get(one.template.name, math.inf)))[:2]
     del loaded, plain, contender, choice
     _free()
     return results

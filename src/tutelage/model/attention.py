@@ -82,9 +82,9 @@ def examples_apart(
                 dropout_p=dropout if module.training else 0.0,
                 is_causal=band is None,
                 scale=scaling,
-            )
+            ).transpose(1, 2)
         )
-    return torch.cat(made, dim=2).transpose(1, 2), None
+    return torch.cat(made, dim=1), None
 
 
 def _window(*_: Any, local_size: int | None = None, use_vmap: bool = False, **__: Any) -> torch.Tensor | None:

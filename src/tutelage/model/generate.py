@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from tutelage.errors import TuningError
 from tutelage.model.forward import plain
@@ -35,6 +34,7 @@ def decode(
     stop_ids: frozenset[int],
     settings: DecodingSettings,
     progress: Callable[[int], None] | None = None,
+    ended: Callable[[Sequence[int]], bool] | None = None,
 ) -> tuple[Decoded, ...]:
     """Answers to all prompts, in their order.
 
@@ -45,6 +45,7 @@ def decode(
         prompts: token ids from `Encoder.prompt`.
         stop_ids: ids that end an answer.
         progress: called with the number of prompts answered since the last call.
+        ended: whether an answer's ids so far are enough; where it says so, no more are made for that prompt.
     """
     order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
     answers: dict[int, Decoded] = {}
@@ -53,11 +54,15 @@ def decode(
         places = order[start : start + size]
         rows: dict[int, list[int]] = {place: [] for place in places}
         stopped: set[int] = set()
-        for number, token in _stream(network, [prompts[place] for place in places], stop_ids, settings, places):
+        done: set[int] = set()
+        batch = [prompts[place] for place in places]
+        for number, token in _stream(network, batch, stop_ids, settings, places, done):
             if token in stop_ids:
                 stopped.add(number)
-            else:
-                rows[number].append(token)
+                continue
+            rows[number].append(token)
+            if ended and ended(rows[number]):
+                done.add(number)
         answers |= {place: Decoded(tuple(rows[place]), place in stopped) for place in places}
         if progress:
             progress(len(places))
@@ -66,7 +71,7 @@ def decode(
 
 def stream(network: Any, prompt: Sequence[int], stop_ids: frozenset[int], settings: DecodingSettings) -> Iterator[int]:
     """The new ids of one prompt as they come, the stop id included."""
-    for _, token in _stream(network, [prompt], stop_ids, settings, [0]):
+    for _, token in _stream(network, [prompt], stop_ids, settings, [0], set()):
         yield token
 
 
@@ -77,8 +82,12 @@ def _stream(
     stop_ids: frozenset[int],
     settings: DecodingSettings,
     names: Sequence[int],
+    done: set[int],
 ) -> Iterator[tuple[int, int]]:
-    """(name of the prompt, new id) for one batch, left-padded; each row has its own random numbers."""
+    """(name of the prompt, new id) for one batch, left-padded; each row has its own random numbers.
+
+    A row whose name the caller puts into `done` leaves the batch.
+    """
     inner, taken = plain(network), _taken(network)
     was_training = network.training
     network.eval()
@@ -89,7 +98,7 @@ def _stream(
     draws = {name: torch.Generator().manual_seed(settings.seed * 1_000_003 + name) for name in names}
     alive = list(names)
     cache_name = next((name for name in ("past_key_values", "cache_params") if name in taken), "")
-    cache: Any = DynamicCache(config=inner.config) if cache_name == "past_key_values" else None
+    cache: Any = None  # the model makes its own kind with the first call
     try:
         for step in range(settings.max_new_tokens):
             known = {
@@ -98,20 +107,24 @@ def _stream(
                 "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :],
                 "logits_to_keep": 1,
                 "use_cache": bool(cache_name),
+                "output_router_logits": False,
             }
             output = inner(ids, **{name: value for name, value in known.items() if name in taken})
             chosen = _choose(output.logits[:, -1].float(), settings, [draws[name] for name in alive])
             yield from zip(alive, chosen.tolist(), strict=True)
-            kept = [row for row, token in enumerate(chosen.tolist()) if token not in stop_ids]
+            kept = [
+                row for row, token in enumerate(chosen.tolist()) if token not in stop_ids and alive[row] not in done
+            ]
             if not kept or step + 1 == settings.max_new_tokens:
                 return
+            cache = getattr(output, cache_name, None)
             if len(kept) < len(alive):
                 rows = torch.tensor(kept, device=device)
-                cache.reorder_cache(rows)  # unlike batch_select_indices, every kind of layer knows it
                 mask, chosen, ids = mask[rows], chosen[rows], ids[rows]
                 alive = [alive[row] for row in kept]
-            cache = getattr(output, cache_name) if cache_name else None
-            ids = chosen[:, None] if cache_name else torch.cat([ids, chosen[:, None]], dim=1)
+                if cache is not None:
+                    cache.reorder_cache(rows)  # unlike batch_select_indices, every kind of layer knows it
+            ids = chosen[:, None] if cache is not None else torch.cat([ids, chosen[:, None]], dim=1)
             mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
     finally:
         network.train(was_training)

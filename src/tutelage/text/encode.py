@@ -141,8 +141,8 @@ class Encoder:
 
     def portable_jinja(self) -> str:
         """The template for transformers' `apply_chat_template`, which adds no BOS of its own."""
-        own = self.template.name == "own" or self.bos is None
-        return self.template.jinja if own else "{{ bos_token }}" + self.template.jinja
+        spans = self.template.spans((Turn(Role.USER, "a"), Turn(Role.ASSISTANT, "b")))
+        return ("" if self._started(spans) == spans else "{{ bos_token }}") + self.template.jinja
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of answer ids; control tokens are left out, everything else is kept as it is."""

@@ -1,0 +1,111 @@
+"""Decoding with a cache, in batches, against the whole text through the model again for each token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import tiny
+import torch
+
+from tutelage.model.generate import decode, stream
+from tutelage.recipe import DecodingSettings
+
+NEVER: frozenset[int] = frozenset()
+LENGTHS = (3, 19, 1, 30, 11, 7, 19)
+PROMPTS = [tiny.tokens(length, seed).ids.tolist() for seed, length in enumerate(LENGTHS)]
+
+
+def settings(**changes: Any) -> DecodingSettings:
+    return DecodingSettings(**{"max_new_tokens": 12, "batch_size": 4} | changes)
+
+
+def slowly(network: Any, prompt: list[int], count: int, stop: frozenset[int] = NEVER) -> tuple[tuple[int, ...], bool]:
+    """Greedy, one prompt at a time, without a cache."""
+    ids: list[int] = list(prompt)
+    with torch.no_grad():
+        for _ in range(count):
+            token = int(network(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].argmax())
+            if token in stop:
+                return tuple(ids[len(prompt) :]), True
+            ids.append(token)
+    return tuple(ids[len(prompt) :]), False
+
+
+@pytest.mark.parametrize("name", tiny.MODELS)
+def test_cached_in_batches_is_uncached_one_by_one(name: str) -> None:
+    """Order kept; most prompts are past Gemma's window of 8, and all are after the new tokens."""
+    network = tiny.network(name)
+    made = decode(network, PROMPTS, NEVER, settings())
+    assert [answer.ids for answer in made] == [slowly(network, prompt, 12)[0] for prompt in PROMPTS]
+    assert not any(answer.stopped for answer in made)
+
+
+@pytest.mark.parametrize("name", tiny.MODELS)
+def test_rows_that_stop_leave_the_batch_and_the_others_go_on(name: str) -> None:
+    """Whatever was written third by some prompt is a stop token: rows end at different times."""
+    network = tiny.network(name)
+    stop = frozenset(slowly(network, prompt, 12)[0][place] for prompt, place in zip(PROMPTS, (2, 6, 4), strict=False))
+    right = [slowly(network, prompt, 12, stop) for prompt in PROMPTS]
+    made = decode(network, PROMPTS, stop, settings(batch_size=7))
+    assert [(answer.ids, answer.stopped) for answer in made] == right
+    assert [answer.tokens for answer in made] == [len(ids) + stopped for ids, stopped in right]
+    assert 0 < sum(answer.stopped for answer in made)
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3", "falcon_h1", "lfm2"])
+def test_left_padding_changes_no_probability(name: str) -> None:
+    """A short prompt beside a long one: the logits behind its tokens, seen through the model's own forward."""
+    network = tiny.network(name)
+    found: list[torch.Tensor] = []
+
+    def note(module: Any, given: Any, keywords: Any, output: Any) -> None:
+        found.append(output.logits[-1, -1])
+
+    handle = network.register_forward_hook(note, with_kwargs=True)
+    decode(network, PROMPTS[:2], NEVER, settings())  # the longer stands first
+    beside, found = found, []
+    decode(network, PROMPTS[:1], NEVER, settings())
+    handle.remove()
+    assert len(beside) == len(found) == 12
+    tiny.agree(torch.stack(beside), torch.stack(found), 3e-6, 1e-7)
+
+
+def test_sampling_is_repeatable_and_does_not_depend_on_the_batch() -> None:
+    network = tiny.network("llama")
+    drawn = settings(temperature=1.0, top_p=0.9, seed=3)
+    first = decode(network, PROMPTS, NEVER, drawn)
+    assert decode(network, PROMPTS, NEVER, drawn) == first
+    for size in (1, 2, 7):
+        assert decode(network, PROMPTS, NEVER, drawn.model_copy(update={"batch_size": size})) == first
+    assert decode(network, PROMPTS, NEVER, settings(temperature=1.0, top_p=0.9, seed=4)) != first
+    assert len({answer.ids for answer in first}) == len(PROMPTS)
+    assert first[1].ids != decode(network, PROMPTS[:1] + PROMPTS[6:7], NEVER, settings())[1].ids
+
+
+def test_equal_prompts_draw_different_answers() -> None:
+    made = decode(tiny.network("llama"), [PROMPTS[0]] * 3, NEVER, settings(temperature=1.0))
+    assert len({answer.ids for answer in made}) == 3
+
+
+def test_a_stream_is_the_first_row_of_a_batch() -> None:
+    network = tiny.network("gemma3")
+    for chosen in (settings(), settings(temperature=1.0, seed=2)):
+        assert tuple(stream(network, PROMPTS[1], NEVER, chosen)) == decode(network, PROMPTS[1:2], NEVER, chosen)[0].ids
+
+
+def test_sampled_tokens_follow_the_models_probabilities() -> None:
+    """The first token of 600 draws: frequencies near the softmax, none outside top_p."""
+    network = tiny.network("llama")
+    with torch.no_grad():
+        right = (network(input_ids=torch.tensor([PROMPTS[0]])).logits[0, -1] / 0.5).softmax(-1)
+    ordered, ranks = right.sort(descending=True)
+    inside = set(ranks[: int((ordered.cumsum(0) < 0.6).sum()) + 1].tolist())
+    drawn = settings(temperature=0.5, top_p=0.6, max_new_tokens=1, batch_size=600)
+    tokens = [answer.ids[0] for answer in decode(network, [PROMPTS[0]] * 600, NEVER, drawn)]
+    expected = torch.zeros_like(right)
+    expected[list(inside)] = right[list(inside)]
+    expected /= expected.sum()
+    frequencies = torch.bincount(torch.tensor(tokens), minlength=len(right)) / len(tokens)
+    assert set(tokens) <= inside
+    assert float((frequencies - expected).abs().sum()) / 2 < 0.12
