@@ -82,7 +82,7 @@ class TuningSettings(Section):
     """Times through the data; 0: the measured default of the adapter kind."""
     max_steps: int = Field(0, ge=0)
     """Stop after this many optimizer steps; 0: when the epochs are done."""
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(4, ge=1)
     """Conversations in one optimizer step."""
     row_tokens: int = Field(2048, ge=1)
     """Conversations of a step share rows of up to this many tokens; changes memory and speed, not the result."""

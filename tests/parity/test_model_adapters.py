@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
 from peft import PeftModel
 from torch import Tensor
 
+import tiny
 from tutelage.model import adapters
 from tutelage.model.forward import Proof, plain, prove
 from tutelage.model.load import in_precision, load

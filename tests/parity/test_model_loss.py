@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tiny
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import tiny
 from tutelage.model.forward import Proof, attending, pack_loss
 from tutelage.model.loss import CHUNK, summed_loss, token_losses
 from tutelage.text.pack import make_pack

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import tiny
 from tutelage.model.forward import Proof, attending, pack_loss, pack_token_losses, prove, recompute
 from tutelage.text.encode import Tokens
 from tutelage.text.pack import make_pack

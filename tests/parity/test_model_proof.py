@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import tiny
 from tutelage.model import adapters
 from tutelage.model.forward import AFTER_HEAD, Proof, attending, pack_loss, pack_token_losses, prove
 from tutelage.recipe import AdapterSettings, TuningSettings

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import tiny
 from tutelage.model import adapters
 from tutelage.model.forward import Proof, attending, pack_loss, prove
 from tutelage.model.load import in_precision
@@ -58,7 +58,7 @@ def test_the_cuts_are_what_their_names_say() -> None:
 
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
-@pytest.mark.parametrize("name", ["llama", "gemma3", "mamba"])
+@pytest.mark.parametrize("name", ["llama", "gemma3", "lfm2"])
 def test_eight_rows_of_one_are_four_of_two_are_one_of_eight(name: str, kind: str) -> None:
     runs = {cut: after(name, kind, settings(row_tokens=room)) for cut, room in CUTS.items()}
     for cut in ("4x2", "1x8"):

@@ -122,7 +122,7 @@ def walk(packs: Iterable[Pack], examples: Sequence[Example], tokens: Sequence[To
     """Count what the packs train on, from their arrays alone; where each answer should be comes from `tokens`."""
     by_id = {item.example: item for item in tokens}
     example_of = {example.id: example for example in examples}
-    control = np.asarray(sorted(encoder.control.values()))
+    control = frozenset(encoder.control.values())
     seen: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     for pack in packs:
@@ -134,7 +134,7 @@ def walk(packs: Iterable[Pack], examples: Sequence[Example], tokens: Sequence[To
             part = _Part(example_of[name], by_id[name], *rows)
             totals.update(part.mask())
             totals.update(part.answers(encoder))
-            found = part.ids[np.isin(part.ids, control)].tolist()
+            found = [number for number in part.ids.tolist() if number in control]
             written = [encoder.control[span.text] for span in encoder.spans(part.turns) if span.control]
             totals["control_in_text"] += max(int(found != written), len(found) - len(written))
     once = Counter(name for name, count in seen.items() if count == 1)

@@ -154,10 +154,10 @@ class Encoder:
 
 
 def _groups(spans: Iterable[Span]) -> Iterator[list[Span]]:
-    """What is encoded together: a control token is alone, and an assistant's text begins a new group."""
+    """What is encoded together: a control token is alone, an assistant's text and what is not trained begin anew."""
     waiting: list[Span] = []
     for span in spans:
-        if waiting and (span.control or span.starts):
+        if waiting and (span.control or span.starts or span.trained != waiting[0].trained):
             yield waiting
             waiting = []
         waiting.append(span)

@@ -45,8 +45,8 @@ def pieces(encoder: Encoder, tokens: Tokens) -> tuple[Piece, ...]:
 
 def preview(encoder: Encoder, examples: Sequence[Example], count: int) -> tuple[tuple[Example, tuple[Piece, ...]], ...]:
     """`count` examples spread evenly over the data, with their pieces."""
-    step = max(1, len(examples) // max(1, count))
-    chosen = examples[::step][:count]
+    count = min(count, len(examples))
+    chosen = [examples[number * len(examples) // count] for number in range(count)]
     return tuple(
         (example, pieces(encoder, encoder.encode(example.conversation.turns, example.id))) for example in chosen
     )

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
+from tutelage.errors import TuningError
 from tutelage.model import adapters
 from tutelage.model.forward import plain
 from tutelage.model.machine import weights_hash
@@ -22,13 +24,19 @@ def finish(job: Job) -> Run:
     """Save the tuned model and mark the run finished.
 
     A LoRA run keeps a standard PEFT adapter, a full one a Hugging Face folder in the precision it computed in.
+
+    Raises:
+        TuningError: the disk refuses.
     """
     settings, run = job.recipe.tuning, job.run
     if settings.keep_checkpoint:
         checkpoint.save(run.checkpoints, job.state.step, job.state.optimizer.tensors(), progress_of(job))
     _take_best(job)
     target = run.folder / ("model" if job.recipe.adapter.kind == "full" else "adapter")
-    save_model(job.state.network, job.prepared.encoder, target)
+    try:
+        save_model(job.state.network, job.prepared.encoder, target)
+    except (OSError, SafetensorError) as error:
+        raise TuningError(f"the tuned model cannot be written to {target}: {error}; is the disk full?") from error
     run.write_manifest(manifest_of(job, finished=True, tuned_hash=weights_hash(target)))
     if not settings.keep_checkpoint:
         shutil.rmtree(run.checkpoints, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tutelage.errors import TuningError, UsageError
@@ -128,7 +129,14 @@ def _take_up(job: Job, found: Path) -> None:
     job.state.optimizer.restore(tensors)
     job.state.step, job.seconds, job.tokens = progress.step, progress.seconds, progress.tokens
     job.best_loss, job.best_step, job.waited = progress.best_loss, progress.best_step, progress.waited
-    kept = [step.to_json() + "\n" for step in job.run.steps() if step.step <= progress.step]
-    write_text(job.run.folder / "metrics.jsonl", "".join(kept))
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        _cut(job.run.folder / name, progress.step)
     job.run.write_manifest(manifest_of(job))
     job.watch.say(f"Going on after step {progress.step} of {len(job.prepared.plan)}.")
+
+
+def _cut(path: Path, last: int) -> None:
+    """Drop the lines of later steps, which will come again, and one that a killed process left unfinished."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        write_text(path, "".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= last))

@@ -20,7 +20,7 @@ from tutelage.tuning import checkpoint
 from tutelage.tuning.evidence import manifest_of
 from tutelage.tuning.fit import NotFinite, State, fit, held_out_loss
 from tutelage.tuning.prepare import Prepared
-from tutelage.tuning.run import Run, Step
+from tutelage.tuning.run import Run, Step, append_line
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,13 @@ def work(job: Job) -> None:
     """Every step that is left: measure, log, save; stop where asked to or where it no longer gets better."""
     settings, plan = job.recipe.tuning, job.prepared.plan
     steps = fit(job.state, plan, job.prepared.train.tokens, settings, job.proof)
-    with (
-        _catching(job.asked_to_stop),
-        (job.run.folder / "metrics.jsonl").open("a", encoding="utf-8") as metrics,
-    ):
+    with _catching(job.asked_to_stop):
         try:
             for step in steps:
                 job.seconds += step.seconds
                 job.tokens += step.tokens
                 step = _measured(job, step)
-                metrics.write(step.to_json() + "\n")
-                metrics.flush()
+                append_line(job.run.folder / "metrics.jsonl", step.to_json())
                 job.watch.stepped(step, len(plan))
                 if settings.patience and job.waited >= settings.patience:
                     job.stopped = True
@@ -141,11 +137,11 @@ def _sample(job: Job, step: int) -> None:
     encoder = job.prepared.encoder
     settings = job.recipe.decoding.model_copy(update={"max_new_tokens": 80})
     prompts = [encoder.prompt(example.conversation.prompt) for example in shown]
-    with (job.run.folder / "samples.jsonl").open("a", encoding="utf-8") as file:
-        for example, made in zip(shown, decode(job.state.network, prompts, encoder.stop_ids, settings), strict=True):
-            question, answer = example.conversation.prompt[-1].text, encoder.decode(made.ids)
-            file.write(json.dumps({"step": step, "id": example.id, "answer": answer}, ensure_ascii=False) + "\n")
-            job.watch.sampled(question, answer)
+    for example, made in zip(shown, decode(job.state.network, prompts, encoder.stop_ids, settings), strict=True):
+        question, answer = example.conversation.prompt[-1].text, encoder.decode(made.ids)
+        row = {"step": step, "id": example.id, "answer": answer}
+        append_line(job.run.folder / "samples.jsonl", json.dumps(row, ensure_ascii=False))
+        job.watch.sampled(question, answer)
 
 
 def _keep_best(job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tokenizers import AddedToken
 from tutelage.errors import TemplateError
 from tutelage.records import Conversation, Role, Turn
 from tutelage.text.encode import Encoder, encode_all
+from tutelage.text.templates import Span
 
 HELLO = turns_of("u: Hi", "a: Bye")
 
@@ -38,6 +40,31 @@ def test_a_turn_that_is_not_trained_has_no_span_and_no_weight(encoder: Encoder) 
     assert len(tokens.spans) == 1
     assert tokens.weights.sum() == end - start
     assert not encoder.encode(turns_of("u: Hi", "a! Bye")).weights.any()
+
+
+class Lines:
+    """A template made elsewhere, whose answers end with a line break and only the last with a stop token."""
+
+    name, stop, jinja = "lines", "</s>", ""
+
+    def spans(self, turns: Sequence[Turn]) -> tuple[Span, ...]:
+        made = []
+        for number, turn in enumerate(turns):
+            made += [
+                Span(turn.text, trained=turn.is_trained, starts=turn.role is Role.ASSISTANT, turn=number),
+                Span("\n"),
+            ]
+        return (*made, Span("</s>", True, True, turn=len(turns) - 1))
+
+    def prompt(self, turns: Sequence[Turn]) -> tuple[Span, ...]:
+        return self.spans(turns)[:-1]
+
+
+def test_what_follows_an_answer_is_not_trained_with_it(tokenizer: Any) -> None:
+    encoder = Encoder(tokenizer, Lines())
+    tokens = encoder.encode(turns_of("u: Hi", "a: Bye", "u: again", "a: no"))
+    assert encoder.text(tokens.ids.tolist()) == "<s>Hi\nBye\nagain\nno\n</s>"
+    assert encoder.text(tokens.ids[tokens.weights > 0].tolist()) == "Byeno</s>"
 
 
 def test_one_bos_where_the_model_expects_one() -> None:
@@ -101,6 +128,7 @@ def test_a_token_that_takes_white_space_with_it_is_cut_inside(kind: str) -> None
         ids = encoder.plain(text)[1:]
         assert encoder.control["<think>"] not in ids
         assert encoder.text(ids) == text
+    assert encoder.plain("a   <think>   b")[1:] == encoder.plain("a   <")[1:] + encoder.plain("think>   b")[1:]
 
 
 # --- too long -----------------------------------------------------------------------------------------------
@@ -173,8 +201,7 @@ def test_a_conversation_of_a_thousand_exchanges_is_cut_quickly(encoder: Encoder)
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=8), st.integers(1, 120), st.integers(0, 999))
-def test_kept_and_dropped_add_up(texts: list[str], limit: int, seed: int) -> None:
-    encoder = ENCODER
+def test_kept_and_dropped_add_up(encoder: Encoder, texts: list[str], limit: int, seed: int) -> None:
     rng = random.Random(seed)
     talks = []
     for text in texts:
@@ -189,6 +216,3 @@ def test_kept_and_dropped_add_up(texts: list[str], limit: int, seed: int) -> Non
             assert len(item) <= limit
             assert len(item.spans) == sum(turn.is_trained for turn in example.conversation.turns)
             assert example.conversation.turns[-2:] == by_id[item.example].conversation.turns[-2:]
-
-
-ENCODER = Encoder(make_tokenizer(), "plain")

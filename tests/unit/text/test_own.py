@@ -222,6 +222,14 @@ def test_conversations_whose_earlier_thoughts_are_stripped_are_refused() -> None
         encoder.encode(turns_of("u: Hi", "a: <think>hm</think>Bye", "u: Thanks", "a: ok"))
 
 
+def test_a_conversation_that_ends_with_another_token_is_refused() -> None:
+    line = LINE.replace("'<|im_end|>\n'", "('<|end|>' if messages | length > 8 else '<|im_end|>') + '\n'")
+    encoder = encoder_with("{% for m in messages %}" + line + "{% endfor %}" + ASK)
+    encoder.encode(turns_of(*["u: Hi", "a: Bye"] * 4))
+    with pytest.raises(TemplateError, match="one stop token"):
+        encoder.encode(turns_of(*["u: Hi", "a: Bye"] * 5))
+
+
 def test_texts_that_a_template_trims_are_trimmed() -> None:
     encoder = encoder_with(LLAMA3)
     trimmed = turns_of("u: Hi", "a: Bye")

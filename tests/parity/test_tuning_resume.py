@@ -1,0 +1,281 @@
+"""A run that was stopped and taken up again against the one that never stopped: the same bits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+import tiny
+from tutelage.errors import TuningError, UsageError
+from tutelage.model import adapters
+from tutelage.model.forward import prove
+from tutelage.model.load import in_precision
+from tutelage.recipe import AdapterSettings, Recipe, TuningSettings, build
+from tutelage.text.pack import Plan, plan
+from tutelage.tuning import checkpoint
+from tutelage.tuning.checkpoint import Progress
+from tutelage.tuning.fit import State, fit
+from tutelage.tuning.job import resume, tune
+from tutelage.tuning.optim import Optimizer
+from tutelage.tuning.run import Run, Step
+from tutelage.tuning.work import Stopped, Watch
+
+LORA = AdapterSettings(kind="lora", rank=4, dropout=0.2)
+FULL = AdapterSettings(kind="full")
+SETTINGS = TuningSettings(batch_size=3, lr=1e-3, row_tokens=40, warmup=0.2, weight_decay=0.01)
+PLAN: Plan = plan(8, 3, 2.0, 0)
+
+
+def fresh(kind: AdapterSettings, dtype: torch.dtype, name: str = "llama") -> tuple[State, Any]:
+    network = in_precision(tiny.network(name), dtype)
+    proof = prove(network)
+    tuned = adapters.add(network, kind, 7)
+    return State(tuned, Optimizer(adapters.trainable(tuned), SETTINGS)), proof
+
+
+def progress(step: int) -> Progress:
+    return Progress(step, 0.0, 0, None, 0, 0, "r", "d", "t", "k", "b")
+
+
+def unequal(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> list[str]:
+    assert sorted(ours) == sorted(theirs)
+    return [name for name in theirs if not torch.equal(ours[name], theirs[name])]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "dtype"),
+    [
+        ("llama", LORA, torch.float32),
+        ("llama", FULL, torch.float32),
+        ("gemma3", LORA, torch.bfloat16),
+        ("gemma3", FULL, torch.bfloat16),
+        ("lfm2", LORA, torch.float32),
+    ],
+)
+def test_stopping_after_every_step_changes_no_bit(
+    name: str, kind: AdapterSettings, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    """Weights, moments, losses and norms; random numbers drawn in between do no harm."""
+    items = tiny.batch(8)
+    state, proof = fresh(kind, dtype, name)
+    steps: list[Step] = []
+    for step in fit(state, PLAN, items, SETTINGS, proof):
+        steps.append(step)
+        checkpoint.save(tmp_path / str(step.step), step.step, state.optimizer.tensors(), progress(step.step))
+    right = {key: value.clone() for key, value in state.optimizer.tensors().items()}
+    assert len(steps) == len(PLAN) == 6
+    for stopped in range(1, len(PLAN)):
+        again, _ = fresh(kind, dtype, name)
+        tensors, found = checkpoint.load(tmp_path / str(stopped) / f"step-{stopped}")
+        again.optimizer.restore(tensors)
+        again.step = found.step
+        torch.rand(stopped)
+        rest = list(fit(again, PLAN, items, SETTINGS, proof))
+        assert [(one.step, one.loss, one.grad_norm) for one in rest] == [
+            (one.step, one.loss, one.grad_norm) for one in steps[stopped:]
+        ]
+        assert unequal(again.optimizer.tensors(), right) == []
+
+
+def test_dropout_is_at_work_and_differs_from_step_to_step() -> None:
+    """So that the test above is about random numbers too."""
+    first, proof = fresh(LORA, torch.float32)
+    other, _ = fresh(AdapterSettings(kind="lora", rank=4), torch.float32)
+    losses = [[step.loss for step in fit(one, PLAN, tiny.batch(8), SETTINGS, proof)] for one in (first, other)]
+    assert losses[0][0] == losses[1][0]  # LoRA starts as the identity
+    assert losses[0][1:] != losses[1][1:]
+
+
+def test_a_weight_that_never_had_a_gradient_is_taken_back_too(tmp_path: Path) -> None:
+    network = tiny.network("llama")
+    network.extra = torch.nn.Parameter(torch.ones(3))
+    state = State(network, Optimizer(adapters.trainable(network), SETTINGS))
+    next(fit(state, PLAN, tiny.batch(8), SETTINGS, prove(network)))
+    saved = checkpoint.save(tmp_path, 1, state.optimizer.tensors(), progress(1))
+    tensors, _ = checkpoint.load(saved)
+    again = tiny.network("llama")
+    again.extra = torch.nn.Parameter(torch.zeros(3))
+    optimizer = Optimizer(adapters.trainable(again), SETTINGS)
+    optimizer.restore(tensors)
+    assert unequal(optimizer.tensors(), state.optimizer.tensors()) == []
+
+
+@dataclass
+class Onlooker:
+    """Asks a run to stop once, by a signal, when a step is done."""
+
+    at: int = 0
+    number: int = signal.SIGINT
+    said: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+    def watch(self) -> Watch:
+        def stepped(step: Step, planned: int) -> None:
+            self.steps.append(step)
+            if step.step == self.at:
+                os.kill(os.getpid(), self.number)
+
+        return Watch(say=self.said.append, stepped=stepped)
+
+
+def recipe_for(folder: Path, out: str, **changes: Any) -> Recipe:
+    base, data = folder / "base", folder / "data.jsonl"
+    if not base.exists():
+        tiny.save(base)
+        tiny.write_rows(data, 12)
+    settings = {
+        "data": {"files": [str(data)], "hold_out": 0.2},
+        "model": {"base": str(base), "device": "cpu", "precision": "float32", "threads": 1},
+        "adapter": {"rank": 4, "dropout": 0.1},
+        "tuning": {"batch_size": 4, "epochs": 2, "lr": 0.005, "evaluate_every": 2, "samples": 1} | changes,
+        "out": str(folder / out),
+    }
+    return build(settings)
+
+
+def results(run: Run) -> tuple[dict[str, Tensor], list[tuple[Any, ...]], str]:
+    """The tuned weights, what metrics.jsonl says but for times, and the samples."""
+    (weights,) = run.tuned.glob("*.safetensors")
+    rows = [(s.step, s.loss, s.trained_tokens, s.lr, s.grad_norm, s.held_out_loss) for s in run.steps()]
+    return load_file(weights), rows, (run.folder / "samples.jsonl").read_text()
+
+
+@pytest.mark.parametrize("stopped", [1, 2, 5])
+def test_a_run_stopped_by_ctrl_c_and_taken_up_gives_the_same_files(stopped: int, tmp_path: Path) -> None:
+    """`tune`, then a signal from the onlooker, then `resume`, on real files."""
+    whole = results(tune(recipe_for(tmp_path, "whole")))
+    onlooker = Onlooker(stopped)
+    with pytest.raises(Stopped, match=f"stopped by Ctrl-C after step {stopped}; .* tutelage resume"):
+        tune(recipe_for(tmp_path, "parts"), onlooker.watch())
+    run = Run(tmp_path / "parts")
+    assert (run.manifest().finished, run.manifest().steps, len(run.steps())) == (False, stopped, stopped)
+    assert [path.name for path in run.checkpoints.iterdir()] == [f"step-{stopped}"]
+    later = Onlooker()
+    run = resume(run.folder, later.watch())
+    assert [step.step for step in later.steps] == list(range(stopped + 1, 7))
+    weights, rows, samples = results(run)
+    assert unequal(weights, whole[0]) == []
+    assert rows == whole[1]
+    assert samples == whole[2]
+    assert run.manifest().finished
+    assert list(run.checkpoints.iterdir()) == []
+
+
+def test_a_full_run_stopped_twice_by_sigterm(tmp_path: Path) -> None:
+    whole = results(tune(recipe_for(tmp_path, "whole").model_copy(update={"adapter": FULL})))
+    recipe = recipe_for(tmp_path, "parts").model_copy(update={"adapter": FULL})
+    with pytest.raises(Stopped, match="SIGTERM"):
+        tune(recipe, Onlooker(2, signal.SIGTERM).watch())
+    with pytest.raises(Stopped, match="after step 3"):
+        resume(tmp_path / "parts", Onlooker(3, signal.SIGTERM).watch())
+    run = resume(tmp_path / "parts")
+    assert unequal(results(run)[0], whole[0]) == []
+    assert results(run)[1:] == whole[1:]
+    with pytest.raises(UsageError, match="is finished"):
+        resume(run.folder)
+
+
+def test_a_stop_between_an_improvement_and_the_end_keeps_the_best_weights(tmp_path: Path) -> None:
+    """With patience, too, a stopped run ends like one that never stopped: same step, same weights."""
+    changes = {"patience": 2, "evaluate_every": 1, "lr": 0.5, "schedule": "constant", "epochs": 5, "samples": 0}
+    whole = tune(recipe_for(tmp_path, "whole", **changes))
+    last, best = whole.manifest().steps, whole.manifest().best_step
+    assert whole.manifest().stopped_early and last == best + 2 < whole.manifest().of_steps
+    (right,) = whole.tuned.glob("*.safetensors")
+    for stopped in (best, best + 1, last):
+        out = f"parts-{stopped}"
+        try:
+            run = tune(recipe_for(tmp_path, out, **changes), Onlooker(stopped).watch())
+        except Stopped:
+            run = resume(tmp_path / out)
+        (found,) = run.tuned.glob("*.safetensors")
+        assert (run.manifest().steps, run.manifest().best_step) == (last, best)
+        assert unequal(load_file(found), load_file(right)) == []
+
+
+def change(run: Run, what: str) -> None:
+    """Another data row, weight, setting, tokenizer or template than the run was stopped with."""
+    folder = run.folder.parent
+    if what == "data":
+        tiny.write_rows(folder / "data.jsonl", 13)
+    elif what == "base":
+        with tiny.quiet_libraries():
+            tiny.network("llama", seed=1).save_pretrained(folder / "base")
+    elif what == "recipe":
+        path = run.folder / "recipe.yaml"
+        path.write_text(path.read_text().replace("lr: 0.005", "lr: 0.004"))
+    elif what == "tokenizer":
+        path = folder / "base" / "tokenizer.json"
+        content = json.loads(path.read_text())
+        first, second = content["model"]["merges"][-2:]
+        content["model"]["merges"][-2:] = [second, first]
+        path.write_text(json.dumps(content))
+    else:
+        path = run.checkpoints / "step-1" / "progress.json"
+        path.write_text(path.read_text().replace('"template_hash": "', '"template_hash": "0'))
+        names = ("state.safetensors", "progress.json")
+        hashes = {name: checkpoint.file_hash(path.parent / name) for name in names}
+        (path.parent / "manifest.json").write_text(json.dumps(hashes))
+
+
+class Crash(Exception):
+    """Stands for a process that dies."""
+
+
+def test_a_run_that_died_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
+    """Dead after step 5, the checkpoint is of step 4: step 5 comes again and stands once in the logs."""
+    changes = {"save_every": 2, "evaluate_every": 1}
+    whole = tune(recipe_for(tmp_path, "whole", **changes))
+
+    def stepped(step: Step, planned: int) -> None:
+        if step.step == 5:
+            raise Crash
+
+    with pytest.raises(Crash):
+        tune(recipe_for(tmp_path, "parts", **changes), Watch(stepped=stepped))
+    run = Run(tmp_path / "parts")
+    assert [path.name for path in run.checkpoints.iterdir()] == ["step-4"]
+    assert (len(run.steps()), run.manifest().steps) == (5, 4)
+    resume(run.folder)
+    assert unequal(results(run)[0], results(whole)[0]) == []
+    assert results(run)[1:] == results(whole)[1:]
+    assert run.manifest().tokens == whole.manifest().tokens
+
+
+@pytest.mark.parametrize("what", ["data", "base", "recipe", "tokenizer", "template"])
+def test_what_changed_since_is_refused_and_nothing_is_touched(what: str, tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        tune(recipe_for(tmp_path, "run"), Onlooker(1).watch())
+    run = Run(tmp_path / "run")
+    change(run, what)
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    with pytest.raises(TuningError, match=rf"the {what} changed since this run was stopped \(\w+… then, \w+… now\)"):
+        resume(run.folder)
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_without_a_checkpoint_cannot_be_taken_up(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        tune(recipe_for(tmp_path, "run"), Onlooker(1).watch())
+    run = Run(tmp_path / "run")
+    next(run.checkpoints.iterdir()).rename(tmp_path / "away")
+    with pytest.raises(TuningError, match=r"has no checkpoint yet; repeat it with: tutelage tune .*recipe\.yaml"):
+        resume(run.folder)
+
+
+def test_a_line_of_metrics_that_was_cut_off_does_no_harm(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        tune(recipe_for(tmp_path, "run"), Onlooker(2).watch())
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    metrics.write_text(metrics.read_text() + '{"step": 3, "loss": 2.')
+    run = resume(tmp_path / "run")
+    assert [step.step for step in run.steps()] == [1, 2, 3, 4, 5, 6]
