@@ -21,6 +21,8 @@ from transformers import (
     Gemma2ForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
     GraniteConfig,
     GraniteForCausalLM,
     Lfm2Config,
@@ -39,6 +41,8 @@ from transformers import (
     PhiForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    RwkvConfig,
+    RwkvForCausalLM,
 )
 
 from tutelage.model.machine import quiet_libraries
@@ -177,6 +181,23 @@ def mixtral() -> PreTrainedModel:
     return MixtralForCausalLM(MixtralConfig(**SHAPE, **changes))
 
 
+def gpt2() -> PreTrainedModel:
+    """Learned absolute places, tied embeddings."""
+    shape = {"vocab_size": VOCABULARY, "n_positions": 256, "n_embd": 32, "n_layer": 2, "n_head": 4}
+    still = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "bos_token_id": 0, "eos_token_id": 1}
+    return GPT2LMHeadModel(GPT2Config(**shape, **still, initializer_range=0.15))
+
+
+def rwkv() -> PreTrainedModel:
+    """A recurrent state that cannot skip padding."""
+    shape = {"vocab_size": VOCABULARY, "hidden_size": 32, "attention_hidden_size": 32, "num_hidden_layers": 2}
+    network = RwkvForCausalLM(RwkvConfig(**shape, context_length=256, bos_token_id=0, eos_token_id=1))
+    for weight in network.parameters():
+        if weight.ndim == 2:
+            torch.nn.init.normal_(weight, std=0.15)
+    return network
+
+
 def gpt() -> PreTrainedModel:
     """No cache to decode with."""
     return OpenAIGPTLMHeadModel(
@@ -196,6 +217,8 @@ MODELS: dict[str, Callable[[], PreTrainedModel]] = {
     "lfm2": lfm2,
     "llama4": llama4,
     "mixtral": mixtral,
+    "gpt2": gpt2,
+    "rwkv": rwkv,
     "gpt": gpt,
 }
 

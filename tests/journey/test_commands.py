@@ -92,7 +92,9 @@ def test_chat_answers_from_a_pipe(call: Call, run: Path) -> None:
 
 
 def test_tune_goes_on_from_a_run_and_full_makes_a_plain_folder(call: Call, run: Path, faq: Path) -> None:
-    done = call("tune", faq, "--base", run, "--out", "second", "adapter.kind=full", *QUICK, "tuning.max_steps=2", "--json")
+    done = call(
+        "tune", faq, "--base", run, "--out", "second", "adapter.kind=full", *QUICK, "tuning.max_steps=2", "--json"
+    )
     assert (done.status, done.json["base"]["name"], done.json["steps"]) == (0, str(run), 2)
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {p.name for p in Path("second/model").iterdir()}
     assert call("generate", "second", write_rows(Path("some.jsonl"), 2), "--out", "made.jsonl").status == 0
@@ -122,7 +124,9 @@ def test_dry_run_writes_nothing(call: Call, faq: Path, base: Path) -> None:
 def test_ctrl_c_saves_and_resume_gives_the_same_weights(call: Call, run: Path, faq: Path, base: Path) -> None:
     """A real process gets a real signal in the middle of its steps."""
     words = ["tune", faq, "--base", base, "--out", "stopped", *QUICK]
-    process = subprocess.Popen([sys.executable, "-m", "tutelage.cli", *map(str, words)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tutelage.cli", *map(str, words)], stderr=subprocess.PIPE, text=True
+    )
     metrics = Path("stopped/metrics.jsonl")
     for _ in range(1200):
         if (metrics.exists() and metrics.read_text()) or process.poll() is not None:

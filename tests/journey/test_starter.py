@@ -50,7 +50,9 @@ def desk() -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     return train, held
 
 
-def test_the_desk_has_the_conversations_it_claims(desk: tuple[list[dict[str, object]], list[dict[str, object]]]) -> None:
+def test_the_desk_has_the_conversations_it_claims(
+    desk: tuple[list[dict[str, object]], list[dict[str, object]]],
+) -> None:
     train, held = desk
     kinds = {row["kind"] for row in train}
     assert (len(train) >= 300, len(held), len(kinds) >= KINDS, {row["kind"] for row in held} <= kinds) == (
@@ -64,9 +66,7 @@ def test_the_desk_has_the_conversations_it_claims(desk: tuple[list[dict[str, obj
 
 
 def test_no_conversation_of_the_desk_is_near_another() -> None:
-    train, held = (
-        read(DataSettings(), [str(DESK / name)]).examples for name in ("train.jsonl", "held_out.jsonl")
-    )
+    train, held = (read(DataSettings(), [str(DESK / name)]).examples for name in ("train.jsonl", "held_out.jsonl"))
     said = [[spoken(example.conversation) for example in part] for part in (train, held)]
     across = near_pairs(said[0], said[1], 0.3)
     within = [pair for pair in near_pairs(said[0], said[0], 0.5) if pair.first < pair.second]

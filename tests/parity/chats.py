@@ -143,7 +143,7 @@ class Style:
     """How a tokenizer treats the start of a text, known from how it was made and not measured.
 
     `at_start`, `after_control`: it puts a space there. `swallows`: control tokens that take the white space
-    after them.
+    beside them.
     """
 
     at_start: bool = False
@@ -253,8 +253,7 @@ class Naive:
         ids: list[int] = []
         mask: list[int] = []
         answers: list[int] = []
-        place, last = 0, ""  # the control token just before; "start" at the start, "" after text
-        last = "start"
+        place, last = 0, "start"  # what stands before: a control token, "" for text
         while place < len(pieces):
             piece = pieces[place]
             if piece.control:
@@ -268,6 +267,8 @@ class Naive:
                     place += 1
                 if last in self.style.swallows:
                     text = text.lstrip()
+                if place < len(pieces) and pieces[place].control and pieces[place].text in self.style.swallows:
+                    text = text.rstrip()
                 new = self._text(
                     text, self.style.at_start if last == "start" else last != "" and self.style.after_control
                 )

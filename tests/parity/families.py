@@ -32,15 +32,20 @@ LLAMA3 = (
 """Where Llama 3's tokenizer cuts text."""
 
 
-def added(texts: tuple[str, ...], special: bool, rstrip: bool = False) -> list[AddedToken]:
-    return [AddedToken(text, special=special, normalized=False, rstrip=rstrip) for text in texts]
+def added(texts: tuple[str, ...], special: bool, swallow: bool = False) -> list[AddedToken]:
+    return [AddedToken(text, special=special, normalized=False, lstrip=swallow, rstrip=swallow) for text in texts]
 
 
 def wrap(
-    backend: Tokenizer, bos: str | None, eos: str, unk: str | None, rstrip: bool = False, ordinary: tuple[str, ...] = ()
+    backend: Tokenizer,
+    bos: str | None,
+    eos: str,
+    unk: str | None,
+    swallow: bool = False,
+    ordinary: tuple[str, ...] = (),
 ) -> Any:
     """A transformers tokenizer with a BOS before each text where there is one."""
-    backend.add_special_tokens(added(FLAGGED, True, rstrip))
+    backend.add_special_tokens(added(FLAGGED, True, swallow))
     backend.add_tokens(added(UNFLAGGED + ordinary, False))
     if bos:
         backend.post_processor = processors.TemplateProcessing(
@@ -50,7 +55,7 @@ def wrap(
     return PreTrainedTokenizerFast(tokenizer_object=backend, **{name: text for name, text in names.items() if text})
 
 
-def sentencepiece(kind: str, rstrip: bool = False) -> Any:
+def sentencepiece(kind: str, swallow: bool = False) -> Any:
     """BPE over text whose spaces are "▁", with byte fallback; `kind` says who puts the first "▁" there."""
     learner = Tokenizer(models.BPE(unk_token="<unk>"))
     learner.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -70,7 +75,7 @@ def sentencepiece(kind: str, rstrip: bool = False) -> Any:
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
     backend.add_special_tokens(added(("<unk>", "<s>", "</s>"), True))
-    return wrap(backend, "<s>", "</s>", "<unk>", rstrip)
+    return wrap(backend, "<s>", "</s>", "<unk>", swallow)
 
 
 def byte_level(prefix: bool = False, one_for_all: bool = False) -> Any:
@@ -109,7 +114,7 @@ SMALL: dict[str, tuple[Callable[[], Any], Style]] = {
     "first": (lambda: sentencepiece("first"), Style(at_start=True)),
     "prepend": (lambda: sentencepiece("prepend"), Style(at_start=True, after_control=True)),
     "swallow": (
-        lambda: sentencepiece("prepend", rstrip=True),
+        lambda: sentencepiece("prepend", swallow=True),
         Style(at_start=True, after_control=True, swallows=FLAGGED),
     ),
     "bytes": (byte_level, Style()),

@@ -53,7 +53,7 @@ def test_rows_that_stop_leave_the_batch_and_the_others_go_on(name: str) -> None:
     assert any(answer.stopped for answer in made)
 
 
-@pytest.mark.parametrize("name", ["llama", "gemma3", "falcon_h1", "lfm2"])
+@pytest.mark.parametrize("name", ["llama", "gemma3", "gpt2", "falcon_h1", "lfm2"])
 def test_left_padding_changes_no_probability(name: str) -> None:
     """A short prompt beside a long one: the logits behind its tokens, seen through the model's own forward."""
     network = tiny.network(name)

@@ -8,6 +8,7 @@ import pytest
 from chats import Naive, assistants, chats, written
 from families import Known
 
+from tutelage.records import Role
 from tutelage.text.encode import Encoder
 
 SMALL = ("always", "first", "prepend", "swallow", "bytes", "prefixed", "gpt2")
@@ -100,3 +101,23 @@ def test_prompt_equals_that_of_transformers(
             return_dict=True,
         )
         assert encoder.prompt(turns[:-1]) == theirs["input_ids"], turns
+
+
+def test_smollm2s_own_template_is_proven_and_its_system_text_is_the_templates(
+    known: Callable[[str], Known], encoder_of: Callable[[str, str], Encoder]
+) -> None:
+    tokenizer, encoder = known("smollm2").tokenizer, encoder_of("own", "smollm2")
+    assert (encoder.template.jinja, encoder.template.stop) == (tokenizer.chat_template, "<|im_end|>")
+    for turns in chats("own", 100, ordinary=True):
+        theirs = tokenizer.apply_chat_template(
+            [{"role": str(turn.role), "content": turn.text} for turn in turns], return_dict=True
+        )
+        assert encoder.encode(turns).ids.tolist() == theirs["input_ids"], turns
+        first = encoder.template.spans(turns)[:4]
+        if turns[0].role is not Role.SYSTEM:
+            assert [(span.control, span.trained, span.turn) for span in first] == [
+                (True, False, -1),
+                (False, False, -1),
+                (True, False, -1),
+                (False, False, -1),
+            ]

@@ -20,13 +20,13 @@ from tutelage.text.preview import pieces
 EncoderOf = Callable[[str, str], Encoder]
 BUILT_IN = ("plain", "chatml", "gemma", "llama3")
 EVERY = [
-    *((template, name, 40) for template in BUILT_IN for name in SMALL),
-    ("plain", "gemma", 150),
-    ("plain", "smollm2", 150),
-    ("chatml", "smollm2", 150),
-    ("gemma", "gemma", 150),
-    ("llama3", "smollm2+", 150),
-    ("own", "smollm2", 150),
+    *((template, name, 25) for template in BUILT_IN for name in SMALL),
+    ("plain", "gemma", 100),
+    ("plain", "smollm2", 100),
+    ("chatml", "smollm2", 100),
+    ("gemma", "gemma", 100),
+    ("llama3", "smollm2+", 100),
+    ("own", "smollm2", 100),
 ]
 every = pytest.mark.parametrize(("template", "name", "count"), EVERY)
 

@@ -44,9 +44,7 @@ def parse(columns: str) -> dict[str, str]:
         if part not in PARTS or not equals or not name:
             near = difflib.get_close_matches(part, PARTS, 1, 0.5)
             hint = f"; did you mean {near[0]}=…?" if near and near[0] != part else ""
-            raise UsageError(
-                f"columns: {piece.strip()!r} is not PART=COLUMN with PART one of {', '.join(PARTS)}{hint}"
-            )
+            raise UsageError(f"columns: {piece.strip()!r} is not PART=COLUMN with PART one of {', '.join(PARTS)}{hint}")
         if part in found:
             raise UsageError(f"columns: {part} stands twice")
         found[part] = name
@@ -62,9 +60,7 @@ def mapped(columns: str) -> Format:
 
     def convert(row: Row, settings: DataSettings) -> Iterator[Draft]:
         value = row.value
-        prompt = joined(
-            [settings.instruction, *(text(value, names[p]) for p in ("prompt", "context") if p in names)]
-        )
+        prompt = joined([settings.instruction, *(text(value, names[p]) for p in ("prompt", "context") if p in names)])
         system = text(value, names["system"]) if "system" in names else ""
         group, tags = about(value, tuple(names.values()))
         if "group" in names:
@@ -106,9 +102,7 @@ def columns_of(values: Sequence[Value]) -> list[str]:
 
 def _likeness(wanted: Sequence[str], seen: Sequence[str]) -> float:
     def best(name: str) -> float:
-        return max(
-            (difflib.SequenceMatcher(None, name, other.lower()).ratio() for other in seen), default=0.0
-        )
+        return max((difflib.SequenceMatcher(None, name, other.lower()).ratio() for other in seen), default=0.0)
 
     return sum(best(name) ** 2 for name in wanted) / len(wanted)
 

@@ -93,9 +93,7 @@ def near_pairs(a: Sequence[str], b: Sequence[str], threshold: float = 0.8) -> tu
             index[shingle].append(place)
     found = []
     for place, each in enumerate(ours):
-        candidates = (
-            {other for shingle in rarest(each) for other in index.get(shingle, ())} if each else set()
-        )
+        candidates = {other for shingle in rarest(each) for other in index.get(shingle, ())} if each else set()
         for other in sorted(candidates):
             similarity = jaccard(each, theirs[other])
             if similarity >= threshold:

@@ -134,12 +134,8 @@ def pair(prompt: str, response: str) -> Convert:
         value = row.value
         system = text(value, "system") or text(value, "system_prompt")
         answer = cell(value, response)
-        answered = (
-            turns_of(answer) if is_messages(answer) else (Turn(Role.ASSISTANT, as_text(answer, response)),)
-        )
-        yield Draft(
-            (*asked(cell(value, prompt), prompt, system), *answered), *about(value, (prompt, response))
-        )
+        answered = turns_of(answer) if is_messages(answer) else (Turn(Role.ASSISTANT, as_text(answer, response)),)
+        yield Draft((*asked(cell(value, prompt), prompt, system), *answered), *about(value, (prompt, response)))
 
     return convert
 

@@ -148,9 +148,7 @@ def read_document(path: Path) -> Iterator[Row | Dropped]:
     with opening.open_bytes(path) as stream:
         content = stream.read(DOCUMENT_LIMIT + 1)
     if len(content) > DOCUMENT_LIMIT:
-        raise DataError(
-            f"{path}: JSON of more than {DOCUMENT_LIMIT:,} bytes; write it as JSON Lines, a row a line"
-        )
+        raise DataError(f"{path}: JSON of more than {DOCUMENT_LIMIT:,} bytes; write it as JSON Lines, a row a line")
     text = content.removeprefix(BOM).decode("utf-8", "surrogateescape")
     del content
     suspect = bool(_SUSPECT.search(text))
@@ -193,9 +191,7 @@ def _list_rows(path: Path, text: str, start: int, suspect: bool) -> Iterator[Jso
         raise _broken(path, text, rest, "more text after the list")
 
 
-def _object_rows(
-    path: Path, text: str, start: int, suspect: bool
-) -> Iterator[Mapping[str, object] | RowError]:
+def _object_rows(path: Path, text: str, start: int, suspect: bool) -> Iterator[Mapping[str, object] | RowError]:
     decoder = StrictJson()
     try:
         value, end = decoder.value(text, start)

@@ -29,9 +29,7 @@ _BOILERPLATE = re.compile(
     r"(?: language)? (?:model|assistant)\b|\bmy (?:knowledge|training data) cut-?off\b",
     re.IGNORECASE,
 )
-_MOJIBAKE = re.compile(
-    "\u00c3[\u0080-\u00bf]|\u00c2[\u0080-\u00bf]|\u00e2\u20ac[^\\w\\s]|\u00f0\u0178|\ufffd"
-)
+_MOJIBAKE = re.compile("\u00c3[\u0080-\u00bf]|\u00c2[\u0080-\u00bf]|\u00e2\u20ac[^\\w\\s]|\u00f0\u0178|\ufffd")
 
 
 def _found(example: Example, rule: str, action: str, reason: str) -> Finding:
@@ -103,9 +101,7 @@ def _matches(
     return None
 
 
-RULES: Mapping[str, Rule] = {
-    rule.__name__: rule for rule in (blank, echo, loop, placeholder, boilerplate, mojibake)
-}
+RULES: Mapping[str, Rule] = {rule.__name__: rule for rule in (blank, echo, loop, placeholder, boilerplate, mojibake)}
 """The default rules by name, in the order in which they are asked."""
 
 

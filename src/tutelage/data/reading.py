@@ -81,9 +81,7 @@ def read(
 def _asked_format(settings: DataSettings) -> Format | None:
     if settings.columns:
         if settings.format != "auto":
-            raise UsageError(
-                f"columns and format ({settings.format}) contradict each other; give one of them"
-            )
+            raise UsageError(f"columns and format ({settings.format}) contradict each other; give one of them")
         return columns.mapped(settings.columns)
     if settings.instruction:
         told = "data.instruction is put before the prompts of a table read with columns"
@@ -115,9 +113,7 @@ def _read_file(
     _convert_all(file, _again(sample, source), chosen, settings, gathered, progress)
 
 
-def _set_aside(
-    file: DataFile, values: list[Mapping[str, object]], format: Format | None, gathered: _Gathered
-) -> None:
+def _set_aside(file: DataFile, values: list[Mapping[str, object]], format: Format | None, gathered: _Gathered) -> None:
     """No row fits: an error where the user named the file, else one more file that holds no examples."""
     name = str(file.path)
     error = columns.without(name, values, format) if format else columns.unknown(name, values)
@@ -155,9 +151,7 @@ def _convert_all(
     bad: list[Dropped] = []
     count = 0
     for count, row in enumerate(source, 1):
-        outcome = (
-            row if isinstance(row, Dropped) or format is None else _convert(row, format, settings, gathered)
-        )
+        outcome = row if isinstance(row, Dropped) or format is None else _convert(row, format, settings, gathered)
         if isinstance(outcome, Dropped):
             bad.append(outcome)
             gathered.dropped.append(outcome)
@@ -299,6 +293,4 @@ def _question(value: Mapping[str, object]) -> tuple[Turn, ...]:
         parts = [text(value, name) for name in ("instruction", "input", "context")]
         return asked(joined(parts), "instruction", system)
     seen = ", ".join(value) or "none"
-    raise RowError(
-        f"no prompt: a row has messages, prompt, instruction or question (columns: {seen})", "layout"
-    )
+    raise RowError(f"no prompt: a row has messages, prompt, instruction or question (columns: {seen})", "layout")

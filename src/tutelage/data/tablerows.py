@@ -85,9 +85,7 @@ def _missing_header(cells: Sequence[Sequence[str]]) -> list[str] | None:
     first, rest = cells[0], cells[1:]
     names = [name.strip().strip('"') for name in first]
     looks = all(_NAME.fullmatch(name) for name in names) and len(set(names)) == len(names)
-    recurs = any(
-        len(row) == len(first) and any(a == b for a, b in zip(row, first, strict=True)) for row in rest
-    )
+    recurs = any(len(row) == len(first) and any(a == b for a, b in zip(row, first, strict=True)) for row in rest)
     if looks and not recurs:
         return None
     known = ["question", "answer", "explanation"]

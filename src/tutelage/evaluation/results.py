@@ -117,9 +117,7 @@ class Comparison:
             "id": asked.id,
             "messages": [{"role": turn.role.value, "content": turn.text} for turn in asked.turns],
             "reference": asked.reference,
-            "answers": [
-                {"contender": result.name} | asdict(result.answers[place]) for result in self.contenders
-            ],
+            "answers": [{"contender": result.name} | asdict(result.answers[place]) for result in self.contenders],
         }
 
 

@@ -58,8 +58,8 @@ class Encoder:
     Attributes:
         template: the chat template.
         tokenizer: the transformers tokenizer it was made for.
-        control: the control tokens, text -> id. The unknown token is none of them: it stands for characters
-            that the tokenizer cannot write, and its own text is cut up like any control token's.
+        control: the control tokens, text -> id. The unknown token is none of them, unless it is bos or eos too:
+            it stands for characters that the tokenizer cannot write. Its own text is cut up like theirs.
         stop_ids: ids that end an answer.
         bos: id that starts every sequence, None where the model expects none.
     """

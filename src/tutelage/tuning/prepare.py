@@ -147,6 +147,7 @@ def certify(recipe: Recipe, dataset: Dataset, taught: Encoded, held: Encoded, en
         rows_untrained=seen.rows_untrained,
         crossings=seen.crossings,
         control_in_text=seen.control_in_text,
+        mask_errors=seen.mask_errors,
         shortened=len(taught.shortened),
         turns_cut=taught.turns_cut,
         held_out=len(held.examples) if from_data else 0,

@@ -58,9 +58,7 @@ def test_a_missing_column_is_told_with_the_nearest(write: Write) -> None:
 
 
 def test_an_unknown_layout_is_answered_with_a_mapping(write: Write) -> None:
-    path = str(
-        write("tickets.csv", "id,subject,body,agent_reply\n1,Card,Where is my card?,It is on its way.\n")
-    )
+    path = str(write("tickets.csv", "id,subject,body,agent_reply\n1,Card,Where is my card?,It is on its way.\n"))
     with pytest.raises(DataError) as told:
         read(DataSettings(), [path])
     message = str(told.value)

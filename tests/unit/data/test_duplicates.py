@@ -17,9 +17,7 @@ TEXTS = st.lists(st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), max_size=9
 def test_repeats_differ_only_in_case_space_and_unicode_form(dataset: Make) -> None:
     made = drop_repeats(dataset(("Caf\u00e9?", "Yes"), ("cafe\u0301?  ", "YES"), ("Caf\u00e9?", "No")))
     assert [example.source.rows for example in made.examples] == [(1,), (3,)]
-    assert [(row.rule, row.reason, row.source.rows) for row in made.dropped] == [
-        ("repeat", "repeats made:1", (2,))
-    ]
+    assert [(row.rule, row.reason, row.source.rows) for row in made.dropped] == [("repeat", "repeats made:1", (2,))]
     assert made.ledger.balances()
 
 
@@ -37,7 +35,5 @@ def test_near_pairs_equal_comparing_all_with_all(a: list[str], b: list[str], thr
 
 def test_near_pairs_find_a_changed_word() -> None:
     text = "the quick brown fox jumps over the lazy dog and runs into the wide green forest behind us today"
-    pairs = near_pairs(
-        [text, "something else entirely"], ["nothing alike here", text.replace("today", "now")]
-    )
+    pairs = near_pairs([text, "something else entirely"], ["nothing alike here", text.replace("today", "now")])
     assert [(near.first, near.second) for near in pairs] == [(0, 1)]

@@ -274,9 +274,7 @@ def test_a_blank_system_turn_is_left_out(write: Write) -> None:
 
 UNUSED = {
     "roles": chat(("user", "a"), ("user", "b"), ("assistant", "c")),
-    "roles late system": chat(
-        ("user", "a"), ("assistant", "b"), ("system", "c"), ("user", "d"), ("gpt", "e")
-    ),
+    "roles late system": chat(("user", "a"), ("assistant", "b"), ("system", "c"), ("user", "d"), ("gpt", "e")),
     "roles opening": chat(("assistant", "a"), ("user", "b"), ("assistant", "c")),
     "unanswered": chat(("user", "a")),
     "untrained": [*chat(("user", "a")), {"role": "assistant", "content": "b", "train": False}],

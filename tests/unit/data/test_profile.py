@@ -13,9 +13,7 @@ Make = Callable[..., Dataset]
 
 
 def test_the_numbers_of_a_small_set(dataset: Make) -> None:
-    numbers = profile(
-        apply(dataset(("a b", "Yes.", "g"), ("c", "as I said", "g"), ("d", ""), ("e", "{{X}}")))
-    )
+    numbers = profile(apply(dataset(("a b", "Yes.", "g"), ("c", "as I said", "g"), ("d", ""), ("e", "{{X}}"))))
     assert (numbers.conversations, numbers.turns, numbers.groups, numbers.largest_group) == (3, 6, 2, 2)
     assert numbers.roles == {"user": 3, "assistant": 3}
     assert numbers.prompt_words == Lengths(1, 1, 2, 2)

@@ -70,7 +70,5 @@ def test_every_rule_has_cases() -> None:
 def test_drops_go_to_the_ledger_and_flags_to_the_findings(dataset: Make) -> None:
     made = apply(dataset(("a", ""), ("b", "{{Name}} {{Name}}"), ("c", "d")))
     assert [row.rule for row in made.dropped] == ["blank"]
-    assert [(found.rule, found.action, found.source.rows) for found in made.findings] == [
-        ("placeholder", "flag", (2,))
-    ]
+    assert [(found.rule, found.action, found.source.rows) for found in made.findings] == [("placeholder", "flag", (2,))]
     assert (len(made), made.ledger.balances(), made.ledger.conversations_dropped) == (2, True, 1)

@@ -112,9 +112,7 @@ def test_a_bad_line_is_one_entry_and_the_rest_is_read(
     assert (number, reason in told, len(bad(path)), rows) == (2, True, 1, [A, B])
 
 
-@pytest.mark.parametrize(
-    "reason", [name for name in BAD_LINES if name not in {"byte order mark", "longer than"}]
-)
+@pytest.mark.parametrize("reason", [name for name in BAD_LINES if name not in {"byte order mark", "longer than"}])
 def test_a_bad_first_line_too(write: Write, reason: str) -> None:
     path = write("faq.jsonl", BAD_LINES[reason] + b"\n" + JSONL)
     assert ([number for number, _ in bad(path)], good(path)) == ([1], [A, B])
@@ -304,9 +302,7 @@ def test_a_hub_data_set_is_read_from_its_snapshot(
     found = find("someone/something")
     assert (asked["name"], asked["repo_type"]) == ("someone/something", "dataset")
     assert [file.path.name for file in found.files] == ["train-00000.jsonl"]
-    assert [(Path(name).name, reason[:13]) for name, reason in found.ignored] == [
-        ("test-00000.jsonl", "another split")
-    ]
+    assert [(Path(name).name, reason[:13]) for name, reason in found.ignored] == [("test-00000.jsonl", "another split")]
 
 
 def test_an_unreachable_hub_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,11 +334,7 @@ def test_an_empty_name_is_refused() -> None:
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.sampled_from(["x.jsonl", "x.json", "x.csv", "x.tsv", "x.parquet", "x.csv.gz", "x"]),
-    st.lists(
-        st.sampled_from(
-            [b"{", b"[", b'"', b",", b"\t", b"\n", b"\r", b"a", b"\x00", b"\xff", b"\x1f\x8b", b"1"]
-        )
-    ),
+    st.lists(st.sampled_from([b"{", b"[", b'"', b",", b"\t", b"\n", b"\r", b"a", b"\x00", b"\xff", b"\x1f\x8b", b"1"])),
 )
 def test_any_bytes_are_read_or_refused(write: Write, name: str, content: list[bytes]) -> None:
     try:

@@ -63,9 +63,7 @@ def test_the_format_of_lowest_loss_is_taken(network: Any, tokenizer: Any, exampl
     contender = Contender("base", "tiny", network, encoders[0], proof)
     choice = in_best_format(contender, encoders, examples)
     best = choice.contender
-    expected = {
-        one.template.name: reference_losses(network, one, proof, examples).per_token for one in encoders
-    }
+    expected = {one.template.name: reference_losses(network, one, proof, examples).per_token for one in encoders}
     assert {tried.name: tried.loss for tried in choice.formats} == pytest.approx(expected)
     assert best.encoder.template.name == min(expected, key=lambda name: expected[name])
     assert best.markers == markers_of(best.encoder)
@@ -80,9 +78,7 @@ def test_without_examples_a_plain_text_format_is_taken(network: Any, tokenizer: 
     assert choice.formats == ()
 
 
-def test_a_contender_puts_its_system_text_before_everything(
-    network: Any, tokenizer: Any, examples: Any
-) -> None:
+def test_a_contender_puts_its_system_text_before_everything(network: Any, tokenizer: Any, examples: Any) -> None:
     encoder, proof = Encoder(tokenizer, "plain"), prove(network)
     contender = Contender("a", "tiny", network, encoder, proof, system="Be kind.")
     decoding = DecodingSettings(max_new_tokens=6)

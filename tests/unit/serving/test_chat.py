@@ -68,9 +68,7 @@ def loaded() -> Loaded:
         initializer_range=0.2,
     )
     network = LlamaForCausalLM(config).eval()
-    return Loaded(
-        Located("tiny", "folder", Path("tiny")), network, tokenizer, torch.device("cpu"), torch.float32
-    )
+    return Loaded(Located("tiny", "folder", Path("tiny")), network, tokenizer, torch.device("cpu"), torch.float32)
 
 
 def typing(*lines: str | type[BaseException]) -> Callable[[str], str]:
@@ -143,9 +141,7 @@ def test_commands(loaded: Loaded, tmp_path: Path) -> None:
     rows = path.read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 and json.loads(rows[0])["messages"][0] == {"role": "system", "content": "Be kind."}
 
-    made, shown = talk(
-        loaded, "/undo", "/save x", "Hello", "/reset", "/system", "/save /no/such/folder/x", system="S"
-    )
+    made, shown = talk(loaded, "/undo", "/save x", "Hello", "/reset", "/system", "/save /no/such/folder/x", system="S")
     assert made == Talk() and "nothing to take back" in shown and "nothing to save" in shown
 
 

@@ -84,6 +84,7 @@ def test_one_token_may_be_bos_eos_and_unk() -> None:
     ids = encoder.encode(turns_of("u: <|endoftext|>", "a: <|endoftext|>")).ids.tolist()
     assert ids.count(tokenizer.eos_token_id) == 2
     assert encoder.stop_ids == {tokenizer.eos_token_id}
+    assert "<|endoftext|>" in Encoder(tokenizer, "chatml").control
 
 
 def test_an_eos_that_only_the_models_config_names_is_control() -> None:

@@ -247,6 +247,17 @@ def test_a_held_out_loss_that_is_no_number_is_never_the_best(
     assert run.manifest().best_step == 3
 
 
+def test_without_patience_the_tuned_model_is_the_last_one(
+    bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the hold-out says; and the manifest says so."""
+    found = iter([1.0, 2.0])
+    monkeypatch.setattr(working, "held_out_loss", lambda *_: next(found))
+    run = tune(recipe_for(bases, tmp_path))
+    assert [step.held_out_loss for step in run.steps()] == [None, 1.0, None, 2.0]
+    assert run.manifest().best_step == run.manifest().steps == 4
+
+
 def test_rows_that_break_the_loss_are_named_and_the_checkpoint_stays(bases: Path, tmp_path: Path) -> None:
     """A weight is damaged after step 2: the run stops before step 3, naming files and rows."""
     recipe = recipe_for(bases, tmp_path, "tuning.save_every=2", "adapter.kind=full", "tuning.batch_size=2")

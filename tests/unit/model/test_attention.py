@@ -1,0 +1,117 @@
+"""Attention within examples: small cases by hand, and everything it must refuse."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import tiny
+from tutelage.errors import ModelError
+from tutelage.model.attention import NAME, apart, examples_apart
+
+
+def module(**attributes: Any) -> torch.nn.Module:
+    made = torch.nn.Module().eval()
+    for name, value in attributes.items():
+        setattr(made, name, value)
+    return made
+
+
+def parts(heads: int, keys: int, length: int = 9) -> tuple[Tensor, Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(heads)
+    return tuple(torch.randn(1, count, length, 4, generator=draw) for count in (heads, keys, keys))  # type: ignore[return-value]
+
+
+def by_hand(
+    query: Tensor, key: Tensor, value: Tensor, boundaries: tuple[int, ...], scale: float, window: int
+) -> Tensor:
+    """Token after token: which ones it sees, their softmax, their mean."""
+    out = torch.zeros(1, query.shape[2], query.shape[1], query.shape[3])
+    for start, end in pairwise(boundaries):
+        for place in range(start, end):
+            seen = slice(max(start, place - window + 1), place + 1)
+            for head in range(query.shape[1]):
+                own = head * key.shape[1] // query.shape[1]
+                scores = key[0, own, seen] @ query[0, head, place] * scale
+                out[0, place, head] = scores.softmax(0) @ value[0, own, seen]
+    return out
+
+
+@pytest.mark.parametrize("boundaries", [(0, 9), (0, 4, 9), (0, 1, 2, 9), (0, 3, 6, 8, 9)])
+@pytest.mark.parametrize(("heads", "keys"), [(4, 4), (4, 2), (4, 1)])
+@pytest.mark.parametrize(("scale", "window"), [(None, None), (0.3, None), (0.3, 1), (0.3, 3), (None, 4), (None, 50)])
+def test_by_hand(boundaries: tuple[int, ...], heads: int, keys: int, scale: float | None, window: int | None) -> None:
+    query, key, value = parts(heads, keys)
+    mask = None if window is None else torch.tensor(window)
+    made, weights = examples_apart(
+        module(), query, key, value, mask, scaling=scale, sliding_window=window, boundaries=boundaries
+    )
+    assert weights is None and made.is_contiguous()
+    tiny.agree(made, by_hand(query, key, value, boundaries, scale or 0.5, window or 99), 1e-6, 1e-7)
+
+
+def test_dropout_only_while_training() -> None:
+    query, key, value = parts(4, 2)
+    given = {"attention_mask": None, "dropout": 0.5, "boundaries": (0, 4, 9)}
+    plain, _ = examples_apart(module(), query, key, value, **given | {"dropout": 0.0})  # type: ignore[arg-type]
+    assert torch.equal(examples_apart(module(), query, key, value, **given)[0], plain)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    training = module().train()
+    assert not torch.equal(examples_apart(training, query, key, value, **given)[0], plain)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "given", "reason"),
+    [
+        ({}, {"boundaries": None}, "no boundaries"),
+        ({}, {"softcap": 50.0}, "softcap"),
+        ({}, {"s_aux": torch.zeros(4)}, "s_aux"),
+        ({}, {"position_bias": torch.zeros(4)}, "position_bias"),
+        ({}, {"is_causal": False}, "not causal"),
+        ({"is_causal": False}, {}, "not causal"),
+        ({}, {"attention_mask": torch.zeros(1, 1, 9, 9)}, "a mask that is no sliding window"),
+        ({}, {"attention_mask": torch.tensor(4)}, "a mask that is no sliding window"),
+        ({}, {"attention_mask": torch.tensor(4), "sliding_window": 5}, "a mask that is no sliding window"),
+    ],
+)
+def test_what_it_does_not_compute_it_refuses(attributes: dict[str, Any], given: dict[str, Any], reason: str) -> None:
+    query, key, value = parts(4, 2)
+    with pytest.raises(ModelError, match=rf"cannot be split by example \({reason}\)"):
+        examples_apart(
+            module(**attributes), query, key, value, **{"attention_mask": None, "boundaries": (0, 9)} | given
+        )
+
+
+def test_a_mask_of_the_models_own_is_refused() -> None:
+    from transformers.masking_utils import create_causal_mask
+
+    network = tiny.network("llama")
+    embedded = torch.zeros(1, 5, 32)
+    given = {"attention_mask": None, "past_key_values": None, "position_ids": torch.arange(5)[None]}
+    with apart(network):
+        assert create_causal_mask(network.config, embedded, **given) is None
+        with pytest.raises(ModelError, match="a mask of its own"):
+            create_causal_mask(
+                network.config, embedded, **given, or_mask_function=lambda batch, head, query, key: query < 3
+            )
+
+
+@pytest.mark.parametrize("before", ["eager", "sdpa"])
+def test_the_block_ends_as_it_began(before: str) -> None:
+    network = tiny.network("gemma3", attention=before)
+    with apart(network):
+        assert network.config._attn_implementation == NAME
+    assert network.config._attn_implementation == before
+    with pytest.raises(ZeroDivisionError), apart(network):
+        raise ZeroDivisionError
+    assert network.config._attn_implementation == before
+
+
+def test_attention_that_cannot_be_replaced_is_an_error_without_a_remark(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ModelError, match="cannot be replaced"), apart(tiny.network("gpt")):
+        pass
+    assert caplog.records == []
