@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+
 from conftest import Call
 from tiny import save, write_rows
-
 from tutelage.tuning.run import Run
 
 QUICK = ("tuning.lr=3e-3", "tuning.epochs=2", "data.hold_out=0.2", "model.threads=1", "decoding.max_new_tokens=12")
