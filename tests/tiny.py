@@ -37,6 +37,8 @@ from transformers import (
     MixtralForCausalLM,
     OpenAIGPTConfig,
     OpenAIGPTLMHeadModel,
+    Phi3Config,
+    Phi3ForCausalLM,
     PhiConfig,
     PhiForCausalLM,
     PreTrainedModel,
@@ -188,6 +190,12 @@ def gpt2() -> PreTrainedModel:
     return GPT2LMHeadModel(GPT2Config(**shape, **still, initializer_range=0.15))
 
 
+def phi3() -> PreTrainedModel:
+    """Rotary frequencies that are others in a text of more than 16 tokens."""
+    rope = {"rope_type": "longrope", "rope_theta": 10000.0, "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+    return Phi3ForCausalLM(Phi3Config(**SHAPE, original_max_position_embeddings=16, rope_parameters=rope))
+
+
 def rwkv() -> PreTrainedModel:
     """A recurrent state that cannot skip padding."""
     shape = {"vocab_size": VOCABULARY, "hidden_size": 32, "attention_hidden_size": 32, "num_hidden_layers": 2}
@@ -218,6 +226,7 @@ MODELS: dict[str, Callable[[], PreTrainedModel]] = {
     "llama4": llama4,
     "mixtral": mixtral,
     "gpt2": gpt2,
+    "phi3": phi3,
     "rwkv": rwkv,
     "gpt": gpt,
 }

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from calling import Call
 
-from conftest import Call
 from tiny import save, write_rows
 from tutelage.tuning.run import Run
 

@@ -11,6 +11,8 @@ import tiny
 from tutelage.model.generate import decode, stream
 from tutelage.recipe import DecodingSettings
 
+# Phi-3's rotary frequencies change in the middle of a text, so what a cache holds is not what the whole text gives.
+STEADY = [name for name in tiny.MODELS if name != "phi3"]
 NEVER: frozenset[int] = frozenset()
 LENGTHS = (3, 19, 1, 30, 11, 7, 19)
 PROMPTS = [tiny.tokens(length, seed).ids.tolist() for seed, length in enumerate(LENGTHS)]
@@ -32,7 +34,7 @@ def slowly(network: Any, prompt: list[int], count: int, stop: frozenset[int] = N
     return tuple(ids[len(prompt) :]), False
 
 
-@pytest.mark.parametrize("name", tiny.MODELS)
+@pytest.mark.parametrize("name", STEADY)
 def test_cached_in_batches_is_uncached_one_by_one(name: str) -> None:
     """Order kept; most prompts are past Gemma's window of 8, and all are after the new tokens."""
     network = tiny.network(name)
@@ -41,7 +43,7 @@ def test_cached_in_batches_is_uncached_one_by_one(name: str) -> None:
     assert not any(answer.stopped for answer in made)
 
 
-@pytest.mark.parametrize("name", tiny.MODELS)
+@pytest.mark.parametrize("name", STEADY)
 def test_rows_that_stop_leave_the_batch_and_the_others_go_on(name: str) -> None:
     """Whatever was written third by some prompt is a stop token: rows end at different times."""
     network = tiny.network(name)
@@ -51,6 +53,14 @@ def test_rows_that_stop_leave_the_batch_and_the_others_go_on(name: str) -> None:
     assert [(answer.ids, answer.stopped) for answer in made] == right
     assert [answer.tokens for answer in made] == [len(ids) + stopped for ids, stopped in right]
     assert any(answer.stopped for answer in made)
+
+
+def test_a_long_prompt_does_not_change_the_frequencies_of_the_others() -> None:
+    network = tiny.network("phi3")
+    made = decode(network, PROMPTS, NEVER, settings(batch_size=7))
+    assert list(made) == [decode(network, [prompt], NEVER, settings())[0] for prompt in PROMPTS]
+    short = [slowly(network, PROMPTS[0], 12)[0], slowly(network, PROMPTS[2], 12)[0]]  # they end within 16 tokens
+    assert [made[0].ids, made[2].ids] == short
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma3", "gpt2", "falcon_h1", "lfm2"])
@@ -107,5 +117,5 @@ def test_sampled_tokens_follow_the_models_probabilities() -> None:
     expected[list(inside)] = right[list(inside)]
     expected /= expected.sum()
     frequencies = torch.bincount(torch.tensor(tokens), minlength=len(right)) / len(tokens)
-    assert set(tokens) <= inside
+    assert len(inside) > 1 and set(tokens) == inside
     assert float((frequencies - expected).abs().sum()) / 2 < 0.12

@@ -15,7 +15,7 @@ from tutelage.model.forward import Proof, attending, pack_loss, pack_token_losse
 from tutelage.text.encode import Tokens
 from tutelage.text.pack import make_pack
 
-PACKED = ("llama", "gemma3", "phi", "gpt2")  # grouped heads; a window; a head bias; absolute places
+PACKED = ("llama", "gemma3", "phi", "gpt2", "phi3")  # grouped heads; window; head bias; absolute places; longrope
 SHARED = Proof(True, 0.0, 0.0)
 
 
@@ -93,7 +93,7 @@ def test_packed_is_one_by_one(name: str, attention: str) -> None:
     assert network.config._attn_implementation == attention
     tiny.agree(tokens * weights[weights > 0], own[weights > 0])
     tiny.agree(loss, own.sum(), 1e-6, 1e-6)
-    tiny.agree(tiny.flat(ours), tiny.flat(theirs), 1e-6, 1e-8)
+    tiny.agree(tiny.flat(ours), tiny.flat(theirs), 1e-6 if attention == "sdpa" else 2e-6, 1e-8)  # eager rounds more
     for key, gradient in theirs.items():
         tiny.agree(ours[key], gradient, 5e-6, 1e-6)
 

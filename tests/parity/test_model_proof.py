@@ -41,7 +41,7 @@ def own_loss(network: Any, item: Tokens) -> Tensor:
     return loss
 
 
-@pytest.mark.parametrize("name", ["llama", "gemma3", "phi", "gpt2"])
+@pytest.mark.parametrize("name", ["llama", "gemma3", "phi", "gpt2", "phi3"])
 def test_attention_with_a_linear_head_shares_rows(name: str) -> None:
     proof = prove(tiny.network(name))
     assert (proof.packed, proof.reason, proof.leak) == (True, "", 0.0)

@@ -7,7 +7,9 @@ so is measured when the model is loaded, not assumed from its name.
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +73,23 @@ def _hidden(network: PreTrainedModel, pack: Pack, device: torch.device) -> Tenso
     return hidden
 
 
+def alike_up_to(network: PreTrainedModel) -> float:
+    """The length beyond which a text in a row or batch changes the others' rotary frequencies (longrope, dynamic)."""
+    config = network.config.get_text_config()
+    rope: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
+    limits = [
+        kind.get("original_max_position_embeddings") or config.max_position_embeddings
+        for kind in [kind for kind in rope.values() if isinstance(kind, dict)] or [rope]
+        if kind.get("rope_type") in ("longrope", "dynamic")
+    ]
+    return min(limits, default=math.inf)
+
+
+def _rows(network: PreTrainedModel, pack: Pack) -> Sequence[Pack]:
+    """The pack, or its examples apart where one is too long to share a row."""
+    return pack.apart() if int(pack.positions.max()) >= alike_up_to(network) else (pack,)
+
+
 def _places(pack: Pack, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Indices of predicting places with a weight, their targets and weights."""
     places = np.flatnonzero(pack.weights)
@@ -94,11 +113,14 @@ def pack_loss(network: Any, pack: Pack, proof: Proof, scale: float) -> Tensor:
     """
     inner = plain(network)
     device = inner.device
-    if proof.packed:
-        places, targets, weights = _places(pack, device)
-        head, bias = _head(inner)
-        return summed_loss(_hidden(inner, pack, device)[places], head, bias, targets, weights, scale)
     total = torch.zeros((), device=device)
+    if proof.packed:
+        head, bias = _head(inner)
+        for row in _rows(inner, pack):
+            places, targets, weights = _places(row, device)
+            hidden = _hidden(inner, row, device)[places]
+            total = total + summed_loss(hidden, head, bias, targets, weights, scale)
+        return total
     for start, end in zip(pack.boundaries, pack.boundaries[1:], strict=False):
         total = total + _own_loss(inner, pack, start, end) * scale
     return total
@@ -120,17 +142,19 @@ def _own_loss(network: PreTrainedModel, pack: Pack, start: int, end: int) -> Ten
 def pack_token_losses(network: Any, pack: Pack, proof: Proof) -> Tensor:
     """(n,) losses in nats at the weighted places of a pack, in order; call inside `attending`."""
     inner = plain(network)
-    places, targets, _ = _places(pack, inner.device)
+    made = []
     if proof.packed:
         head, bias = _head(inner)
-        return token_losses(_hidden(inner, pack, inner.device)[places], head, bias, targets)
-    made = []
+        for row in _rows(inner, pack):
+            places, targets, _ = _places(row, inner.device)
+            made.append(token_losses(_hidden(inner, row, inner.device)[places], head, bias, targets))
+        return torch.cat(made)
     for start, end in zip(pack.boundaries, pack.boundaries[1:], strict=False):
         ids = torch.from_numpy(pack.ids[None, start:end]).to(inner.device)
         logits = inner(input_ids=ids, use_cache=False).logits[0].float()
         aim = torch.from_numpy(pack.targets[start:end]).to(inner.device)
         made.append(F.cross_entropy(logits, aim, reduction="none"))
-    return torch.cat(made)[places]
+    return torch.cat(made)[_places(pack, inner.device)[0]]
 
 
 def _probe_tokens(vocabulary: int, length: int, seed: int) -> Tokens:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tutelage.errors import TuningError
-from tutelage.model.forward import plain
+from tutelage.model.forward import alike_up_to, plain
 from tutelage.recipe import DecodingSettings
 
 
@@ -39,7 +39,8 @@ def decode(
     """Answers to all prompts, in their order.
 
     Prompts of similar length share a batch; a finished one leaves it, so that the rest go faster. A model that
-    cannot be told where a padded prompt begins, or that keeps another kind of cache, gets one prompt at a time.
+    cannot be told where a padded prompt begins, that keeps another kind of cache, or in which a long text would
+    change its neighbours, gets one prompt at a time.
 
     Args:
         prompts: token ids from `Encoder.prompt`.
@@ -50,6 +51,8 @@ def decode(
     order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
     answers: dict[int, Decoded] = {}
     size = settings.batch_size if {"past_key_values", "position_ids"} <= _taken(network) else 1
+    longest = max(map(len, prompts), default=0) + settings.max_new_tokens
+    size = size if longest <= alike_up_to(plain(network)) else 1
     for start in range(0, len(order), size):
         places = order[start : start + size]
         rows: dict[int, list[int]] = {place: [] for place in places}

@@ -47,6 +47,20 @@ class Pack:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def apart(self) -> tuple[Pack, ...]:
+        """Each example in a row of its own."""
+        return tuple(
+            Pack(
+                self.ids[start:end],
+                self.targets[start:end],
+                self.weights[start:end],
+                self.positions[start:end],
+                (0, end - start),
+                (name,),
+            )
+            for name, start, end in zip(self.examples, self.boundaries, self.boundaries[1:], strict=False)
+        )
+
 
 def make_pack(tokens: Sequence[Tokens]) -> Pack:
     """One row of whole examples; targets never cross from one example into the next."""

@@ -318,9 +318,15 @@ def test_a_model_that_cannot_share_rows_is_tuned_and_says_so(bases: Path, tmp_pa
     assert run.steps()[-1].loss < run.steps()[0].loss
 
 
-def test_recomputed_activations_change_no_bit_of_a_run(bases: Path, tmp_path: Path) -> None:
+def test_recomputed_activations_change_no_bit_of_a_run(
+    bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    real = jobs.recompute
+    monkeypatch.setattr(jobs, "recompute", lambda network: (asked.append(network), real(network)))
     runs = [
         tune(recipe_for(bases, tmp_path, f"tuning.checkpointing={on}", "adapter.dropout=0.2", f"out={tmp_path / on}"))
         for on in ("true", "false")
     ]
+    assert [any(getattr(part, "gradient_checkpointing", False) for part in one.modules()) for one in asked] == [True]
     assert measured(runs[0]) == measured(runs[1])

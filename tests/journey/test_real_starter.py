@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from calling import Call
 
-from conftest import Call
 from tutelage.data.duplicates import near_pairs, spoken
 from tutelage.data.reading import read
 from tutelage.recipe import DataSettings
