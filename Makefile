@@ -27,7 +27,7 @@ test: setup
 	$(BIN)/python -m pytest
 
 unit: setup
-	$(BIN)/python -m pytest tests/unit tests/shape
+	$(BIN)/python -m pytest tests/unit tests/shape -m "not slow"
 
 lint: setup
 	$(BIN)/ruff check src tests

@@ -16,7 +16,14 @@ from calling import Call
 from tiny import save, write_rows
 from tutelage.tuning.run import Run
 
-QUICK = ("tuning.lr=3e-3", "tuning.epochs=2", "data.hold_out=0.2", "model.threads=1", "decoding.max_new_tokens=12")
+QUICK = (
+    "tuning.lr=3e-3",
+    "tuning.batch_size=8",
+    "tuning.epochs=2",
+    "data.hold_out=0.2",
+    "model.threads=1",
+    "decoding.max_new_tokens=12",
+)
 
 
 @pytest.fixture
