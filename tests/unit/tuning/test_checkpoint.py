@@ -143,6 +143,7 @@ def test_the_manifest_holds_the_hashes_that_anybody_can_check(tmp_path: Path) ->
     }
 
 
+@pytest.mark.slow
 def test_whenever_a_process_is_killed_there_is_a_checkpoint(tmp_path: Path) -> None:
     """Forty real kills of a process that does nothing but save; what it left loads, and is never an older one."""
     draw, step = random.Random(0), 1
