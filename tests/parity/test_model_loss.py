@@ -10,10 +10,19 @@ from torch import Tensor
 
 import tiny
 from tutelage.model.forward import Proof, attending, pack_loss
-from tutelage.model.loss import CHUNK, summed_loss, token_losses
+from tutelage.model import loss as loss_module
+from tutelage.model.loss import summed_loss, token_losses
 from tutelage.text.pack import make_pack
 
+CHUNK = 128
 PLACES = (1, CHUNK - 1, CHUNK, 2 * CHUNK + 37)
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of 128 places and blocks of 128 words, so that 300 words make three blocks, the last one short."""
+    monkeypatch.setattr(loss_module, "CHUNK", CHUNK)
+    monkeypatch.setattr(loss_module, "BLOCK", 128)
 
 
 def parts(count: int, dtype: torch.dtype = torch.float32, bias: bool = True) -> tuple[Tensor, ...]:
@@ -82,9 +91,24 @@ def test_only_what_asks_for_gradients_gets_them() -> None:
     hidden, head, bias, targets, weights = parts(CHUNK + 3)
     whole = torch.autograd.grad(summed_loss(hidden, head, bias, targets, weights), [hidden, head, bias])
     frozen = summed_loss(hidden, head.detach(), bias.detach(), targets, weights)
-    assert torch.equal(torch.autograd.grad(frozen, hidden)[0], whole[0])
+    tiny.agree(torch.autograd.grad(frozen, hidden)[0], whole[0])
     body = summed_loss(hidden.detach(), head, bias, targets, weights)
     assert all(map(torch.equal, torch.autograd.grad(body, [head, bias]), whole[1:]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_sink_takes_the_heads_gradient_of_several_losses(dtype: torch.dtype) -> None:
+    """What autograd would have summed, in fp32, and nothing is passed back to the head."""
+    hidden, head, _, targets, weights = parts(2 * CHUNK + 37, dtype, bias=False)
+    sink = torch.nn.Parameter(head.detach().float())
+    for part in (slice(0, 200), slice(200, None)):
+        summed_loss(hidden[part], head, None, targets[part], weights[part], 0.5, sink).backward()
+    theirs = torch.autograd.grad(naive(hidden.double(), head.double(), None, targets, weights) * 0.5, head)[0]
+    assert head.grad is None and sink.grad is not None and sink.grad.dtype == torch.float32
+    if dtype == torch.float32:
+        tiny.agree(sink.grad, theirs, 1e-6, 1e-7)
+    else:
+        assert float((sink.grad - theirs).norm() / theirs.norm()) < 1e-2
 
 
 def test_token_losses_are_the_parts_of_the_sum() -> None:

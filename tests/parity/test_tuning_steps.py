@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,6 @@ from tutelage.tuning.optim import Optimizer
 
 CUTS = {"8x1": 1, "4x2": 64, "1x8": 10_000}
 SHARED = Proof(True, 0, 0)
-# AdamW divides a gradient by its own size. In Gemma's o_proj one gradient is a millionth of the others, and the
-# rounding in it shows in that one weight; the mean shows nothing.
-LARGEST = {"gemma3": 5e-6}
 
 
 def eight() -> list[Tokens]:
@@ -41,15 +37,25 @@ def settings(**changes: Any) -> TuningSettings:
     return TuningSettings(**{"batch_size": 8, "lr": 1e-4, "row_tokens": 1} | changes)
 
 
-def after(name: str, kind: str, chosen: TuningSettings, count: int = 5) -> tuple[Tensor, dict[str, Tensor]]:
-    """Losses of the steps and the weights at the end."""
+def after(name: str, kind: str, chosen: TuningSettings, count: int = 5) -> tuple[Tensor, Tensor]:
+    """Losses of the steps, and all weights at the end."""
     loaded = tiny.network(name)
     proof = prove(loaded)
     network = adapters.add(loaded, AdapterSettings(kind=kind, rank=4), 0)
     state = State(network, Optimizer(adapters.trainable(network), chosen))
     losses = [step.loss for step in fit(state, plan(8, 8, count, 0), eight(), chosen, proof)]
-    weights = {key: weight.detach().clone() for key, weight in state.optimizer.weights.items()}
-    return torch.tensor(losses, dtype=torch.float64), weights
+    return torch.tensor(losses, dtype=torch.float64), tiny.flat(state.optimizer.weights)
+
+
+def agree_but_few(ours: Tensor, theirs: Tensor, most: float) -> None:
+    """All weights within `most` but one in ten thousand, which is within 20 times that; the mean within 1e-8.
+
+    AdamW divides a gradient by its own size. In Gemma's o_proj one weight of 15,000 has a gradient a millionth of
+    the others': it is mostly rounding, and so is this weight's step.
+    """
+    tiny.agree(ours, theirs, 20 * most, 1e-8)
+    beyond = (ours - theirs).abs() > most * theirs.abs().max()
+    assert int(beyond.sum()) <= len(ours) / 10_000
 
 
 def test_the_cuts_are_what_their_names_say() -> None:
@@ -63,7 +69,7 @@ def test_eight_rows_of_one_are_four_of_two_are_one_of_eight(name: str, kind: str
     runs = {cut: after(name, kind, settings(row_tokens=room)) for cut, room in CUTS.items()}
     for cut in ("4x2", "1x8"):
         tiny.agree(runs[cut][0], runs["8x1"][0], 1e-6, 3e-7)
-        tiny.agree(tiny.flat(runs[cut][1]), tiny.flat(runs["8x1"][1]), LARGEST.get(name, 1e-6), 1e-8)
+        agree_but_few(runs[cut][1], runs["8x1"][1], 1e-6)
 
 
 def test_a_mean_of_means_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +84,7 @@ def test_a_mean_of_means_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         after("llama", "full", settings(row_tokens=room)) for room in (1, 10_000)
     )
     assert tiny.residuals(losses, losses_2)[0] > 1e-3
-    assert tiny.residuals(tiny.flat(weights), tiny.flat(weights_2))[0] > 1e-4
+    assert tiny.residuals(weights, weights_2)[0] > 1e-4
 
 
 def naive_loss(network: Any, items: list[Tokens]) -> Tensor:
@@ -112,21 +118,23 @@ def test_five_steps_are_those_of_a_plain_torch_loop(name: str) -> None:
         right.append(loss.item())
     assert min(norms) > 0.3  # clipping had something to do
     tiny.agree(losses, torch.tensor(right), 1e-6, 1e-6)
-    tiny.agree(tiny.flat(weights), tiny.flat(dict(network.named_parameters())), 5 * LARGEST.get(name, 1e-6), 1e-8)
+    agree_but_few(weights, tiny.flat(dict(network.named_parameters())), 5e-6)
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.01, 1.0, 1e9])
 def test_clipping_is_torchs(clip: float) -> None:
-    """Norm and scaled gradients, for no clip, one that bites and one that does not."""
+    """Norm and scaled gradients, for no clip, one that bites and one that does not.
+
+    The scaled gradients are read from the first moment, of which the first step makes (1 - beta) times them.
+    """
     network, twin = tiny.network("llama"), tiny.network("llama")
     optimizer = Optimizer(adapters.trainable(network), settings())
     naive_loss(network, eight()).backward()
     naive_loss(twin, eight()).backward()
     norm = optimizer.gradient_norm()
-    seen: dict[str, Tensor] = {}
-    step: Callable[[], Any] = optimizer.adam.step
-    optimizer.adam.step = lambda: (seen.update(tiny.gradients(network)), step())  # type: ignore[method-assign]
     optimizer.step(1e-4, norm, clip)
+    share = 1 - settings().betas[0]
+    seen = {name: optimizer.adam.state[m]["exp_avg"] / share for name, m in optimizer.masters.items()}
     right = float(torch.nn.utils.clip_grad_norm_(twin.parameters(), clip or float("inf")))
     assert abs(norm - right) < 1e-6 * right
     tiny.agree(tiny.flat(seen), tiny.flat(tiny.gradients(twin)), 1e-6, 1e-7)
@@ -158,7 +166,9 @@ def test_bfloat16_weights_have_float32_masters_that_move() -> None:
             weight.data.copy_(copies[name])
     masters = state.optimizer.masters
     assert {master.dtype for master in masters.values()} == {torch.float32}
-    assert [name for name in copies if not torch.equal(masters[name], copies[name])] == []
+    # The head's gradient is summed in float32 at once; the twin's was rounded to bfloat16 before.
+    assert [name for name in copies if not torch.equal(masters[name], copies[name])] == ["lm_head.weight"]
+    tiny.agree(masters["lm_head.weight"], copies["lm_head.weight"], 1e-5, 1e-7)
     assert all(torch.equal(weight, masters[name].bfloat16()) for name, weight in network.named_parameters())
     head = "lm_head.weight"
     moved = float((masters[head] != start[head]).float().mean())
@@ -199,5 +209,8 @@ def test_gradients_of_several_rows_are_summed_in_float32() -> None:
     assert all(weight.grad is None for weight in network.parameters())
     for name, master in optimizer.masters.items():
         assert master.grad is not None and master.grad.dtype == torch.float32
-        assert torch.equal(master.grad, sums[name]), name
+        if name == "model.embed_tokens.weight":  # the tied head's is never rounded to bfloat16, unlike the twin's
+            assert float((master.grad - sums[name]).norm() / sums[name].norm()) < 5e-3
+        else:
+            assert torch.equal(master.grad, sums[name]), name
     assert any(not torch.equal(total, total.bfloat16().float()) for total in sums.values())

@@ -29,6 +29,10 @@ def add(network: PreTrainedModel, settings: AdapterSettings, seed: int) -> Any:
     """
     if settings.kind == "full":
         network.requires_grad_(True)
+        embedding: Any = network.get_input_embeddings()
+        if isinstance(embedding, torch.nn.Embedding):
+            # A step meets a few hundred words: their rows are added to the gradient, not a vocabulary of zeros.
+            embedding.sparse = True
         return network
     targets: Any = settings.targets
     if targets != "all-linear":

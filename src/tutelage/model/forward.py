@@ -61,6 +61,12 @@ def _head(network: PreTrainedModel) -> tuple[Tensor, Tensor | None]:
     return layer.weight, getattr(layer, "bias", None)
 
 
+def _sink(head: Tensor) -> Tensor | None:
+    """Where a trained head's gradient is summed at once: its fp32 master, or itself where it is fp32."""
+    master: Tensor = getattr(head, "master", head)
+    return master if head.requires_grad and master.dtype == torch.float32 else None
+
+
 def _hidden(network: PreTrainedModel, pack: Pack, device: torch.device) -> Tensor:
     """(T, d) last hidden states of one row."""
     output = network.get_decoder()(
@@ -119,7 +125,7 @@ def pack_loss(network: Any, pack: Pack, proof: Proof, scale: float) -> Tensor:
         for row in _rows(inner, pack):
             places, targets, weights = _places(row, device)
             hidden = _hidden(inner, row, device)[places]
-            total = total + summed_loss(hidden, head, bias, targets, weights, scale)
+            total = total + summed_loss(hidden, head, bias, targets, weights, scale, _sink(head))
         return total
     for start, end in zip(pack.boundaries, pack.boundaries[1:], strict=False):
         total = total + _own_loss(inner, pack, start, end) * scale
