@@ -277,7 +277,7 @@ def batch(count: int = 8) -> list[Tokens]:
 def gradients(network: Any) -> dict[str, Tensor]:
     """Every weight's gradient by name (zeros where there is none), taken off the network."""
     found = {
-        name: torch.zeros_like(weight) if weight.grad is None else weight.grad.detach().clone()
+        name: torch.zeros_like(weight) if weight.grad is None else weight.grad.detach().to_dense().clone()
         for name, weight in network.named_parameters()
     }
     network.zero_grad(set_to_none=True)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 # OpenMP's threads wait by spinning unless told otherwise before torch is imported. With another program on the same
 # cores that makes a step three to four times slower (LOG.md); on a quiet machine it changes nothing.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Torch then asks for huge pages for large tensors (Linux): fewer page faults and look-ups, about 4 % of a step.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 if TYPE_CHECKING:
     from tutelage.data.reading import read

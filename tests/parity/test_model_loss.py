@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import tiny
-from tutelage.model.forward import Proof, attending, pack_loss
 from tutelage.model import loss as loss_module
+from tutelage.model.forward import Proof, attending, pack_loss
 from tutelage.model.loss import summed_loss, token_losses
 from tutelage.text.pack import make_pack
 

@@ -13,6 +13,7 @@ from torch import Tensor
 import tiny
 from tutelage.model import adapters
 from tutelage.model.forward import Proof, attending, pack_loss, prove
+from tutelage.model.layers import quicken
 from tutelage.model.load import in_precision
 from tutelage.recipe import AdapterSettings, TuningSettings
 from tutelage.text.encode import Tokens
@@ -42,6 +43,7 @@ def after(name: str, kind: str, chosen: TuningSettings, count: int = 5) -> tuple
     loaded = tiny.network(name)
     proof = prove(loaded)
     network = adapters.add(loaded, AdapterSettings(kind=kind, rank=4), 0)
+    assert quicken(network)  # the naive loop below has the model's own layers
     state = State(network, Optimizer(adapters.trainable(network), chosen))
     losses = [step.loss for step in fit(state, plan(8, 8, count, 0), eight(), chosen, proof)]
     return torch.tensor(losses, dtype=torch.float64), tiny.flat(state.optimizer.weights)

@@ -65,19 +65,20 @@ def examples_apart(
         shape = (1, key.shape[1], repeat, *key.shape[2:])
         key = key[:, :, None].expand(shape).flatten(1, 2)
         value = value[:, :, None].expand(*shape[:-1], value.shape[-1]).flatten(1, 2)
+    lengths = [end - start for start, end in pairwise(boundaries)]
     made = []
-    for start, end in pairwise(boundaries):
-        part = slice(start, end)
-        band = None
-        if sliding_window is not None and end - start > sliding_window:
-            place = torch.arange(end - start, device=query.device)
+    # Split rather than sliced: the gradient of a slice is a row of zeros for each example.
+    for asked, seen, told in zip(*(tensor.split(lengths, 2) for tensor in (query, key, value)), strict=True):
+        length, band = asked.shape[2], None
+        if sliding_window is not None and length > sliding_window:
+            place = torch.arange(length, device=query.device)
             distance = place[:, None] - place[None, :]
             band = (distance >= 0) & (distance < sliding_window)
         made.append(
             F.scaled_dot_product_attention(
-                query[:, :, part],
-                key[:, :, part],
-                value[:, :, part],
+                asked,
+                seen,
+                told,
                 attn_mask=band,
                 dropout_p=dropout if module.training else 0.0,
                 is_causal=band is None,

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 PARTS = ("lora", "norm")
 """What `quicken` can make faster, each to be left out by name."""
-_SAME = 1e-5
-"""Largest relative difference between a norm's own output and ours in float32."""
+_SAME = {torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 2e-3}
+"""Largest relative difference between a norm's own output and ours."""
 
 
 def quicken(network: Any, parts: Sequence[str] = PARTS) -> dict[str, int]:
@@ -25,7 +25,7 @@ def quicken(network: Any, parts: Sequence[str] = PARTS) -> dict[str, int]:
     made: Counter[str] = Counter()
     for module in network.modules():
         for part in parts:
-            faster = _KNOWN[part](module)
+            faster = None if "forward" in vars(module) else _KNOWN[part](module)
             if faster is not None:
                 module.forward = faster
                 made[part] += 1
@@ -67,7 +67,8 @@ class _LoraProduct(torch.autograd.Function):
 def _faster_lora(layer: nn.Module) -> Callable[..., Tensor] | None:
     if type(layer) is not LoraLayer or type(layer.base_layer) is not nn.Linear or layer.active_adapters != ["default"]:
         return None
-    base, own = layer.base_layer, layer.forward
+    base: Any = layer.base_layer
+    own: Callable[..., Tensor] = layer.forward
     down, up = layer.lora_A["default"], layer.lora_B["default"]
     plain = isinstance(layer.lora_dropout["default"], nn.Identity) and "default" not in layer.lora_variant
     frozen = not any(weight.requires_grad for weight in base.parameters())
@@ -76,9 +77,10 @@ def _faster_lora(layer: nn.Module) -> Callable[..., Tensor] | None:
 
     def forward(x: Tensor, *others: Any, **named: Any) -> Tensor:
         if others or named or layer.disable_adapters or layer.merged or layer.active_adapters != ["default"]:
-            return own(x, *others, **named)  # type: ignore[no-any-return]
+            return own(x, *others, **named)
         scale = layer.scaling["default"]
-        return _LoraProduct.apply(x, base.weight, base.bias, down.weight, up.weight, scale)  # type: ignore[no-any-return,no-untyped-call]
+        made: Tensor = _LoraProduct.apply(x, base.weight, base.bias, down.weight, up.weight, scale)
+        return made
 
     return forward
 
@@ -93,7 +95,8 @@ class _Norm(torch.autograd.Function):
         inverse = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(eps).rsqrt_()
         ctx.save_for_backward(x, weight, inverse)
         ctx.shift = shift
-        return (wide * inverse).mul_(weight.float() + shift).to(x.dtype)
+        made: Tensor = (wide * inverse).mul_(weight.float() + shift)
+        return made.to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *outer: Any) -> Any:
@@ -114,22 +117,26 @@ class _Norm(torch.autograd.Function):
 
 @torch.no_grad()
 def _faster_norm(layer: nn.Module) -> Callable[..., Tensor] | None:
-    weight = getattr(layer, "weight", None)
+    weight: Any = getattr(layer, "weight", None)
     eps = getattr(layer, "eps", getattr(layer, "variance_epsilon", None))
     if not type(layer).__name__.endswith("RMSNorm") or weight is None or weight.ndim != 1 or not isinstance(eps, float):
         return None
     # Small values, so that another eps or another place for it would show.
     x = torch.linspace(-1, 1, 3 * len(weight), device=weight.device).sin().view(3, -1) * eps**0.5
     try:
-        own: Any = layer(x.to(weight.dtype))
+        own = layer(x.to(weight.dtype))
     except (RuntimeError, TypeError, ValueError):
         return None
-    limit = _SAME if weight.dtype == torch.float32 else 1e-2
     for shift in (0.0, 1.0):
-        ours: Any = _Norm.apply(x.to(weight.dtype), weight, eps, shift)  # type: ignore[no-untyped-call]
-        if own.shape == ours.shape and (own - ours).abs().max() <= limit * own.abs().max():
-            return lambda x, shift=shift: _Norm.apply(x, layer.weight, eps, shift)  # type: ignore[no-untyped-call]
+        ours = _norm(x.to(weight.dtype), weight, eps, shift)
+        if own.shape == ours.shape and (own - ours).abs().max() <= _SAME[weight.dtype] * own.abs().max():
+            return lambda x, shift=shift: _norm(x, weight, eps, shift)
     return None
+
+
+def _norm(x: Tensor, weight: Tensor, eps: float, shift: float) -> Tensor:
+    made: Tensor = _Norm.apply(x, weight, eps, shift)  # type: ignore[no-untyped-call]
+    return made
 
 
 _KNOWN: dict[str, Callable[[nn.Module], Callable[..., Tensor] | None]] = {"lora": _faster_lora, "norm": _faster_norm}

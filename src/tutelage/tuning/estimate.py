@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tutelage.model import adapters, machine
+from tutelage.model import adapters, layers, machine
 from tutelage.model.forward import attending, pack_loss, prove
 from tutelage.model.load import load, load_tokenizer, locate
 from tutelage.recipe import Recipe
@@ -59,6 +59,7 @@ def estimate(recipe: Recipe, say: Callable[[str], None]) -> Estimate:
     loaded = load(located, device, machine.choose_precision(recipe.model.precision, device), say)
     proof = prove(loaded.network)
     network = adapters.add(loaded.network, recipe.adapter, recipe.tuning.seed)
+    layers.quicken(network)
     optimizer = Optimizer(adapters.trainable(network), recipe.tuning)
     weights = sum(weight.numel() for weight in optimizer.weights.values())
     packs = packs_of(prepared.train.tokens, prepared.plan.steps[0], recipe.tuning.row_tokens)

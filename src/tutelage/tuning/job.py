@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tutelage.errors import TuningError, UsageError
-from tutelage.model import adapters, machine
+from tutelage.model import adapters, layers, machine
 from tutelage.model.forward import prove, recompute
 from tutelage.model.load import Loaded, Located, load, load_tokenizer, locate, located_hash
 from tutelage.recipe import Recipe
@@ -100,6 +100,7 @@ def _begin(run: Run, prepared: Prepared, loaded: Loaded, watch: Watch) -> Job:
     network = adapters.add(loaded.network, recipe.adapter, recipe.tuning.seed)
     if recipe.tuning.checkpointing:
         recompute(network)
+    layers.quicken(network)
     state = State(network, Optimizer(adapters.trainable(network), recipe.tuning))
     job = Job(run, recipe, prepared, loaded, state, proof, watch)
     job.base_hash = located_hash(loaded.located)
