@@ -8,6 +8,8 @@ import pytest
 import torch
 
 import tiny
+from tutelage.model import cache as caching
+from tutelage.model import generate as generating
 from tutelage.model.generate import decode, stream
 from tutelage.recipe import DecodingSettings
 
@@ -63,22 +65,45 @@ def test_a_long_prompt_does_not_change_the_frequencies_of_the_others() -> None:
     assert [made[0].ids, made[2].ids] == short
 
 
-@pytest.mark.parametrize("name", ["llama", "gemma3", "gpt2", "falcon_h1", "lfm2"])
-def test_left_padding_changes_no_probability(name: str) -> None:
-    """A short prompt beside a long one: the logits behind its tokens, seen through the model's own forward."""
+FAST = ("llama", "gemma3", "gpt2", "phi", "mixtral")
+
+
+def test_which_models_are_decoded_side_by_side_without_padding() -> None:
+    """Found out by trying: layers that look back otherwise, or soft caps, keep the model's own forward and cache."""
+    fitting = {name for name in tiny.MODELS if generating._fits(tiny.network(name))}
+    assert fitting >= set(FAST)
+    assert fitting.isdisjoint({"gemma2", "granite", "cohere", "mamba", "falcon_h1", "lfm2", "rwkv", "gpt"})
+
+
+@pytest.mark.parametrize("name", [*FAST, "falcon_h1", "lfm2"])
+def test_a_neighbour_changes_no_probability(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short prompt beside a long one: the logits behind its tokens."""
     network = tiny.network(name)
     found: list[torch.Tensor] = []
+    choose = generating._choose
 
-    def note(module: Any, given: Any, keywords: Any, output: Any) -> None:
-        found.append(output.logits[-1, -1])
+    def noting(logits: torch.Tensor, *others: Any) -> torch.Tensor:
+        found.append(logits[-1].clone())
+        return choose(logits, *others)
 
-    handle = network.register_forward_hook(note, with_kwargs=True)
+    monkeypatch.setattr(generating, "_choose", noting)
     decode(network, PROMPTS[:2], NEVER, settings())  # the longer stands first
     beside, found = found, []
     decode(network, PROMPTS[:1], NEVER, settings())
-    handle.remove()
     assert len(beside) == len(found) == 12
     tiny.agree(torch.stack(beside), torch.stack(found), 3e-6, 1e-7)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 7])
+def test_slots_are_filled_again_and_room_grows(slots: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven prompts whose answers end at different times, through few slots that have room for 8 tokens at first."""
+    monkeypatch.setattr(caching, "GROWTH", 8)
+    network = tiny.network("llama")
+    stop = frozenset(slowly(network, prompt, 12)[0][place] for prompt, place in zip(PROMPTS, (11, 6, 9), strict=False))
+    right = [slowly(network, prompt, 30, stop) for prompt in PROMPTS]
+    made = decode(network, PROMPTS, stop, settings(batch_size=slots, max_new_tokens=30))
+    assert [(answer.ids, answer.stopped) for answer in made] == right
+    assert len({len(ids) for ids, _ in right}) > 2
 
 
 def test_sampling_is_repeatable_and_does_not_depend_on_the_batch() -> None:

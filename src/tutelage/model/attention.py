@@ -19,6 +19,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from tutelage.errors import ModelError
+from tutelage.model.cache import KeyValues
 
 NAME = "tutelage"
 # What ours does not compute.
@@ -35,6 +36,7 @@ def examples_apart(
     dropout: float = 0.0,
     sliding_window: int | None = None,
     boundaries: tuple[int, ...] | None = None,
+    cache: KeyValues | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each example of a row.
@@ -46,9 +48,11 @@ def examples_apart(
         attention_mask: None, or the window's width from `_window`.
         sliding_window: a token sees itself and the `sliding_window - 1` before it.
         boundaries: offsets where examples begin, and T.
+        cache: keeps keys and values; without boundaries, the row is one new token of each text in it,
+            query (n, heads, 1, d).
 
     Returns:
-        (1, T, heads, d) and None.
+        (1, T, heads, d), with a cache alone (n, 1, heads, d); and None.
 
     Raises:
         ModelError: the layer asks for something that this does not compute.
@@ -58,8 +62,13 @@ def examples_apart(
         odd.append("not causal")
     if attention_mask is not None and (attention_mask.ndim or int(attention_mask) != sliding_window):
         odd.append("a mask that is no sliding window")
-    if boundaries is None or odd:
+    if odd or (boundaries is None and cache is None):
         raise ModelError(f"this model's attention cannot be split by example ({', '.join(odd) or 'no boundaries'})")
+    if boundaries is None:
+        assert cache is not None
+        return cache.attend(_layer(module), query, key, value, scaling, sliding_window), None
+    if cache is not None:
+        cache.keep(_layer(module), key, value, boundaries)
     repeat = query.shape[1] // key.shape[1]
     if repeat > 1:
         shape = (1, key.shape[1], repeat, *key.shape[2:])
@@ -86,6 +95,13 @@ def examples_apart(
             ).transpose(1, 2)
         )
     return torch.cat(made, dim=1), None
+
+
+def _layer(module: torch.nn.Module) -> int:
+    number = getattr(module, "layer_idx", None)
+    if not isinstance(number, int):
+        raise ModelError("this model's attention layers have no numbers")
+    return number
 
 
 def _window(*_: Any, local_size: int | None = None, use_vmap: bool = False, **__: Any) -> torch.Tensor | None:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tutelage.errors import TuningError
-from tutelage.model.forward import alike_up_to, plain
+from tutelage.model.attention import apart
+from tutelage.model.cache import KeyValues
+from tutelage.model.forward import AFTER_HEAD, alike_up_to, plain
 from tutelage.recipe import DecodingSettings
+
+_ROW = 2048
+"""Tokens of prompts that go through the network together."""
+_NEAR = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+"""Largest difference of logits, relative to the largest logit, up to which the faster way is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +48,9 @@ def decode(
 ) -> tuple[Decoded, ...]:
     """Answers to all prompts, in their order.
 
-    Prompts of similar length share a batch; a finished one leaves it, so that the rest go faster. A model that
-    cannot be told where a padded prompt begins, that keeps another kind of cache, or in which a long text would
-    change its neighbours, gets one prompt at a time.
+    Up to `batch_size` texts are written side by side, the longest prompts first; where one is done, the next prompt
+    takes its place. A model to which that does not apply (`_fits`) gets padded batches through its own forward and
+    cache, or one prompt at a time where a long text would change its neighbours.
 
     Args:
         prompts: token ids from `Encoder.prompt`.
@@ -48,34 +58,171 @@ def decode(
         progress: called with the number of prompts answered since the last call.
         ended: whether an answer's ids so far are enough; where it says so, no more are made for that prompt.
     """
-    order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
-    answers: dict[int, Decoded] = {}
-    size = settings.batch_size if {"past_key_values", "position_ids"} <= _taken(network) else 1
-    longest = max(map(len, prompts), default=0) + settings.max_new_tokens
-    size = size if longest <= alike_up_to(plain(network)) else 1
-    for start in range(0, len(order), size):
-        places = order[start : start + size]
-        rows: dict[int, list[int]] = {place: [] for place in places}
-        stopped: set[int] = set()
-        done: set[int] = set()
-        batch = [prompts[place] for place in places]
-        for number, token in _stream(network, batch, stop_ids, settings, places, done):
-            if token in stop_ids:
-                stopped.add(number)
-                continue
-            rows[number].append(token)
-            if ended and ended(rows[number]):
-                done.add(number)
-        answers |= {place: Decoded(tuple(rows[place]), place in stopped) for place in places}
-        if progress:
-            progress(len(places))
-    return tuple(answers[place] for place in range(len(prompts)))
+    rows: list[list[int]] = [[] for _ in prompts]
+    stopped, done = set[int](), set[int]()
+    told = 0
+    for place, token in _all_tokens(network, prompts, stop_ids, settings, done):
+        if token in stop_ids:
+            stopped.add(place)
+        else:
+            rows[place].append(token)
+        if token in stop_ids or len(rows[place]) == settings.max_new_tokens or (ended and ended(rows[place])):
+            done.add(place)
+        if progress and len(done) > told:
+            progress(len(done) - told)
+            told = len(done)
+    return tuple(Decoded(tuple(row), place in stopped) for place, row in enumerate(rows))
 
 
 def stream(network: Any, prompt: Sequence[int], stop_ids: frozenset[int], settings: DecodingSettings) -> Iterator[int]:
     """The new ids of one prompt as they come, the stop id included."""
-    for _, token in _stream(network, [prompt], stop_ids, settings, [0], set()):
+    for _, token in _all_tokens(network, [prompt], stop_ids, settings, set()):
         yield token
+
+
+def _all_tokens(
+    network: Any,
+    prompts: Sequence[Sequence[int]],
+    stop_ids: frozenset[int],
+    settings: DecodingSettings,
+    done: set[int],
+) -> Iterator[tuple[int, int]]:
+    """(place of the prompt, new id) as they come; a prompt whose place the caller puts into `done` gets no more."""
+    if not prompts:
+        return
+    order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
+    alike = max(map(len, prompts)) + settings.max_new_tokens <= alike_up_to(plain(network))
+    if alike and _fits(network):
+        yield from _side_by_side(network, prompts, order, stop_ids, settings, done)
+        return
+    size = settings.batch_size if alike and {"past_key_values", "position_ids"} <= _taken(network) else 1
+    for start in range(0, len(order), size):
+        places = order[start : start + size]
+        yield from _stream(network, [prompts[place] for place in places], stop_ids, settings, places, done)
+
+
+@torch.inference_mode()
+def _side_by_side(
+    network: Any,
+    prompts: Sequence[Sequence[int]],
+    order: Sequence[int],
+    stop_ids: frozenset[int],
+    settings: DecodingSettings,
+    done: set[int],
+) -> Iterator[tuple[int, int]]:
+    """See `_all_tokens`: texts of any length without padding, over one cache whose slots are filled again."""
+    inner, was_training = plain(network), network.training
+    network.eval()
+    waiting, alive, latest = list(order), list[int](), list[int]()
+    slots = min(settings.batch_size, len(prompts))
+    cache = KeyValues(slots)
+    draws = {place: torch.Generator().manual_seed(settings.seed * 1_000_003 + place) for place in order}
+    count = dict.fromkeys(order, 0)
+    try:
+        while waiting or alive:
+            # One more text is a pass of its own through the network; a few at once cost hardly more than one.
+            if waiting and len(alive) <= slots - max(1, slots // 8):
+                fresh = _some(waiting, slots - len(alive), prompts)
+                hidden = _read(inner, cache, [prompts[place] for place in fresh])
+                alive += fresh
+            else:
+                fresh = alive
+                hidden = _write(inner, cache, latest)
+            chosen = _choose_word(inner, hidden, settings, [draws[place] for place in fresh])
+            latest[len(alive) - len(fresh) :] = chosen
+            yield from zip(fresh, chosen, strict=True)
+            for place in fresh:
+                count[place] += 1
+            ends = [
+                slot
+                for slot, place in enumerate(alive)
+                if place in done or latest[slot] in stop_ids or count[place] == settings.max_new_tokens
+            ]
+            if ends:
+                left = cache.leave(ends)
+                alive, latest = [alive[slot] for slot in left], [latest[slot] for slot in left]
+    finally:
+        network.train(was_training)
+
+
+def _some(waiting: list[int], most: int, prompts: Sequence[Sequence[int]]) -> list[int]:
+    """Takes the next prompts off `waiting`: at most `most`, and no more tokens than a row should have."""
+    taken = [waiting.pop(0)]
+    while waiting and len(taken) < most and sum(len(prompts[place]) for place in (*taken, waiting[0])) <= _ROW:
+        taken.append(waiting.pop(0))
+    return taken
+
+
+def _read(inner: Any, cache: KeyValues, rows: Sequence[Sequence[int]]) -> Tensor:
+    """Several prompts in one row into the cache; (n, d) hidden states of their last tokens."""
+    lengths = [len(row) for row in rows]
+    cache.admit(lengths)
+    ends = list(itertools.accumulate(lengths))
+    ids = torch.tensor([[token for row in rows for token in row]], device=inner.device)
+    places = torch.tensor([[place for length in lengths for place in range(length)]], device=inner.device)
+    hidden: Tensor = _decoded(inner, ids, places, cache, (0, *ends))[0]
+    return hidden[torch.tensor(ends, device=inner.device) - 1]
+
+
+def _write(inner: Any, cache: KeyValues, latest: Sequence[int]) -> Tensor:
+    """The latest token of each text in use through the network; (n, d) hidden states."""
+    ids = torch.tensor(latest, device=inner.device)[:, None]
+    return _decoded(inner, ids, cache.advance(inner.device), cache, None)[:, 0]
+
+
+def _decoded(inner: Any, ids: Tensor, places: Tensor, cache: KeyValues, boundaries: tuple[int, ...] | None) -> Tensor:
+    with apart(inner):
+        output = inner.get_decoder()(
+            input_ids=ids, position_ids=places, use_cache=False, boundaries=boundaries, cache=cache
+        )
+    hidden: Tensor = output.last_hidden_state
+    return hidden
+
+
+def _choose_word(inner: Any, hidden: Tensor, settings: DecodingSettings, draws: Sequence[torch.Generator]) -> list[int]:
+    """The next id of each text from its last hidden state (n, d)."""
+    layer = inner.get_output_embeddings()
+    logits = F.linear(hidden, layer.weight, getattr(layer, "bias", None)).float()
+    found: list[int] = _choose(logits, settings, draws).tolist()
+    return found
+
+
+_known: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
+def _fits(network: Any) -> bool:
+    """Whether texts side by side over our cache give this model's own logits; tried once, on a few random ids."""
+    inner = plain(network)
+    if inner not in _known:
+        _known[inner] = _tried(inner)
+    return _known[inner]
+
+
+@torch.inference_mode()
+def _tried(inner: Any) -> bool:
+    config = inner.config.get_text_config()
+    if any(getattr(config, name, None) not in (None, 0, 1) for name in AFTER_HEAD):
+        return False
+    was_training = inner.training
+    inner.eval()
+    words = inner.get_input_embeddings().weight.shape[0]
+    draw = torch.Generator().manual_seed(0)
+    first, second = (torch.randint(words, (length,), generator=draw).tolist() for length in (5, 8))
+    cache = KeyValues(2)
+    head = inner.get_output_embeddings()
+    try:
+        hidden = [_read(inner, cache, [first[:3], second[:6]])]
+        hidden += [_write(inner, cache, [first[place], second[place + 3]]) for place in (3, 4)]
+        own = [inner(torch.tensor([row], device=inner.device), use_cache=False).logits[0] for row in (first, second)]
+        for number, row in enumerate(own):
+            ours = F.linear(torch.stack([step[number] for step in hidden]), head.weight, getattr(head, "bias", None))
+            if not float((ours - row[-3:]).abs().max()) <= _NEAR[row.dtype] * float(row.abs().max()):
+                return False
+    except Exception:  # whatever an architecture trips over, its own forward remains
+        return False
+    finally:
+        inner.train(was_training)
+    return True
 
 
 @torch.inference_mode()

@@ -65,7 +65,7 @@ def test_an_answer_that_is_enough_leaves_the_batch_and_the_others_go_on() -> Non
 def test_progress_adds_up_and_no_prompts_are_no_answers() -> None:
     counts: list[int] = []
     decode(tiny.network("llama"), PROMPTS, NEVER, settings(), counts.append)
-    assert counts == [2, 1]
+    assert sum(counts) == 3
     assert decode(tiny.network("llama"), [], NEVER, settings()) == ()
 
 
