@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test unit lint sweep clean
+.PHONY: setup demo test unit lint bench clean
 
 setup: $(STAMP)
 
@@ -23,6 +23,12 @@ $(STAMP): pyproject.toml constraints.txt
 demo:
 	@since=$$(date +%s); $(MAKE) --no-print-directory setup && $(BIN)/python examples/helpdesk/demo.py --since $$since
 
+# Hours on two cores; BENCH="--models smollm2 --cases short --rounds 3 --steps 5" makes it minutes.
+bench: setup
+	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/bench.py $(BENCH)
+	$(BIN)/python benchmarks/decoding.py
+
 test: setup
 	$(BIN)/python -m pytest
 
@@ -30,8 +36,8 @@ unit: setup
 	$(BIN)/python -m pytest tests/unit tests/shape -m "not slow"
 
 lint: setup
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 
 clean:

@@ -104,6 +104,8 @@ class TuningSettings(Section):
     """Largest gradient norm; 0: no clipping."""
     prompt_weight: float = Field(0.0, ge=0, le=1)
     """Weight of the prompt's tokens in the loss; answers have 1."""
+    memory_gb: float = Field(0.0, ge=0)
+    """Fit the run into so many GB: shorter rows, recomputing, LoRA instead of full; 0: change nothing."""
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, slower."""
     seed: int = 0

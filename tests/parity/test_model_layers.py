@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import tiny
 from tutelage.model import adapters
 from tutelage.model.forward import Proof, attending, pack_loss
-from tutelage.model.layers import PARTS, quicken
+from tutelage.model.layers import NARROW, PARTS, quicken
 from tutelage.model.load import in_precision
 from tutelage.recipe import AdapterSettings
 from tutelage.text.pack import make_pack
@@ -103,6 +103,19 @@ def test_an_adapter_that_is_switched_off_is_off() -> None:
         assert torch.equal(network(ids).logits, base(ids).logits)
     with torch.no_grad():
         assert not torch.equal(network(ids).logits, base(ids).logits)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, NARROW, NARROW + 1])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_product_of_few_rows_is_the_linear_layers(rows: int, bias: bool) -> None:
+    layer, x = nn.Linear(40, 24, bias=bias), torch.randn(rows, 1, 40)
+    right = layer(x)
+    assert quicken(nn.Sequential(layer), ("narrow",)) == {"narrow": 1}
+    with torch.no_grad():
+        made = layer(x)
+    assert made.is_contiguous()
+    tiny.agree(made, right)
+    assert layer(x).requires_grad
 
 
 class OddRMSNorm(nn.Module):

@@ -10,13 +10,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from tutelage.errors import TuningError
 from tutelage.model.attention import apart
 from tutelage.model.cache import KeyValues
 from tutelage.model.forward import AFTER_HEAD, alike_up_to, plain
+from tutelage.model.layers import product, quicken
 from tutelage.recipe import DecodingSettings
 
 _ROW = 2048
@@ -112,6 +112,7 @@ def _side_by_side(
 ) -> Iterator[tuple[int, int]]:
     """See `_all_tokens`: texts of any length without padding, over one cache whose slots are filled again."""
     inner, was_training = plain(network), network.training
+    quicken(inner, ("narrow",))
     network.eval()
     waiting, alive, latest = list(order), list[int](), list[int]()
     slots = min(settings.batch_size, len(prompts))
@@ -128,7 +129,7 @@ def _side_by_side(
             else:
                 fresh = alive
                 hidden = _write(inner, cache, latest)
-            chosen = _choose_word(inner, hidden, settings, [draws[place] for place in fresh])
+            chosen = _choose(_logits(inner, hidden), settings, [draws[place] for place in fresh]).tolist()
             latest[len(alive) - len(fresh) :] = chosen
             yield from zip(fresh, chosen, strict=True)
             for place in fresh:
@@ -179,12 +180,12 @@ def _decoded(inner: Any, ids: Tensor, places: Tensor, cache: KeyValues, boundari
     return hidden
 
 
-def _choose_word(inner: Any, hidden: Tensor, settings: DecodingSettings, draws: Sequence[torch.Generator]) -> list[int]:
-    """The next id of each text from its last hidden state (n, d)."""
-    layer = inner.get_output_embeddings()
-    logits = F.linear(hidden, layer.weight, getattr(layer, "bias", None)).float()
-    found: list[int] = _choose(logits, settings, draws).tolist()
-    return found
+def _logits(inner: Any, hidden: Tensor) -> Tensor:
+    """(n, V) from last hidden states (n, d)."""
+    head = inner.get_output_embeddings()
+    bias = getattr(head, "bias", None)
+    made = product(hidden, head.weight).float()
+    return made if bias is None else made + bias
 
 
 _known: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
@@ -209,13 +210,12 @@ def _tried(inner: Any) -> bool:
     draw = torch.Generator().manual_seed(0)
     first, second = (torch.randint(words, (length,), generator=draw).tolist() for length in (5, 8))
     cache = KeyValues(2)
-    head = inner.get_output_embeddings()
     try:
         hidden = [_read(inner, cache, [first[:3], second[:6]])]
         hidden += [_write(inner, cache, [first[place], second[place + 3]]) for place in (3, 4)]
         own = [inner(torch.tensor([row], device=inner.device), use_cache=False).logits[0] for row in (first, second)]
         for number, row in enumerate(own):
-            ours = F.linear(torch.stack([step[number] for step in hidden]), head.weight, getattr(head, "bias", None))
+            ours = _logits(inner, torch.stack([step[number] for step in hidden]))
             if not float((ours - row[-3:]).abs().max()) <= _NEAR[row.dtype] * float(row.abs().max()):
                 return False
     except Exception:  # whatever an architecture trips over, its own forward remains
@@ -291,14 +291,15 @@ def _choose(logits: Tensor, settings: DecodingSettings, draws: Sequence[torch.Ge
     Raises:
         TuningError: the model's output is not a number.
     """
-    if not bool(torch.isfinite(logits.max(-1).values).all()):
+    most, likeliest = logits.max(-1)
+    if not bool(torch.isfinite(most).all()):
         raise TuningError(
             "the model's output is not a number; its weights are damaged (was the learning rate too high?)"
         )
     if settings.temperature == 0:
-        return logits.argmax(-1)
+        return likeliest
     # Less the largest first: a tiny temperature would make infinities of the logits themselves.
-    weights = ((logits - logits.max(-1, keepdim=True).values) / settings.temperature).softmax(-1).cpu()
+    weights = ((logits - most[:, None]) / settings.temperature).softmax(-1).cpu()
     if settings.top_p < 1:
         ordered, ranks = weights.sort(-1, descending=True)
         beyond = ordered.cumsum(-1) - ordered >= settings.top_p

@@ -14,6 +14,7 @@ from tutelage.model.load import load, load_tokenizer, locate
 from tutelage.recipe import Recipe
 from tutelage.text.encode import Encoder
 from tutelage.text.pack import packs_of
+from tutelage.tuning.job import within_memory
 from tutelage.tuning.optim import Optimizer
 from tutelage.tuning.prepare import Prepared, prepare
 from tutelage.tuning.run import new_folder
@@ -52,6 +53,7 @@ def estimate(recipe: Recipe, say: Callable[[str], None]) -> Estimate:
     located = locate(recipe.model.base, say)
     template = located.template if recipe.model.template == "auto" and located.template else recipe.model.template
     prepared = prepare(recipe, Encoder(load_tokenizer(located), template), say)
+    prepared = within_memory(prepared, recipe, located, say)
     prepared.certificate.check()
     recipe, certificate = prepared.recipe, prepared.certificate
     machine.set_threads(recipe.model.threads)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-from tutelage.errors import TuningError, UsageError
-from tutelage.model import adapters, layers, machine
+from tutelage.errors import ModelError, TuningError, UsageError
+from tutelage.model import adapters, layers, machine, memory
 from tutelage.model.forward import prove, recompute
 from tutelage.model.load import Loaded, Located, load, load_tokenizer, locate, located_hash
 from tutelage.recipe import Recipe
@@ -30,7 +31,7 @@ def tune(recipe: Recipe, watch: Watch | None = None) -> Run:
     watch = watch or Watch()
     located = locate(recipe.model.base, watch.say)
     encoder = _encoder(located, recipe.model.template)
-    prepared = prepare(recipe, encoder, watch.say)
+    prepared = within_memory(prepare(recipe, encoder, watch.say), recipe, located, watch.say)
     prepared.certificate.check()
     network = _load(located, recipe, watch)
     run = _start(prepared)
@@ -63,6 +64,35 @@ def resume(folder: Path, watch: Watch | None = None) -> Run:
     _take_up(job, found)
     work(job)
     return finish(job)
+
+
+def within_memory(prepared: Prepared, recipe: Recipe, located: Located, say: Callable[[str], None]) -> Prepared:
+    """What was prepared, or prepared again with what `tuning.memory_gb` asks to change; on a CPU only.
+
+    Raises:
+        ModelError: the run does not fit, with what it would need.
+    """
+    device = machine.choose_device(recipe.model.device)
+    there = machine.memory_bytes()
+    if device.type != "cpu" or not there:
+        return prepared
+    wanted = recipe.tuning.memory_gb * 1e9
+    shape = memory.shape_of(located)
+    dtype = machine.choose_precision(recipe.model.precision, device)
+    lengths = [len(item) for item in prepared.train.tokens]
+    if not wanted:
+        row = memory.longest_row(prepared.recipe, lengths)
+        need = memory.needed(shape, prepared.recipe, dtype, row, row)
+        if need > there:
+            raise ModelError(
+                f"this run needs about {need / 1e9:.1f} GB of memory, and this machine has {there / 1e9:.1f} GB. "
+                f"tuning.memory_gb={there * 0.8 / 1e9:.0f} makes it fit where that is possible; or take a smaller base"
+            )
+        return prepared
+    chosen, need = memory.fitted(prepared.recipe, shape, dtype, lengths, wanted)
+    changes = memory.said(prepared.recipe, chosen)
+    say(f"Memory: about {need / 1e9:.1f} GB of {wanted / 1e9:.1f} GB{f', with {changes}' if changes else ''}.")
+    return prepare(chosen, prepared.encoder, lambda line: None) if changes else prepared
 
 
 def _encoder(located: Located, template: str) -> Encoder:
