@@ -173,3 +173,17 @@ def test_every_mistake_gets_a_sentence(
 ) -> None:
     done = call(*words)
     assert (done.status, told in done.err, "Traceback" in done.err) == (status, True, False)
+
+
+def test_memory_that_is_asked_for_is_kept_or_refused(call: Call, faq: Path, base: Path) -> None:
+    """A tiny model needs little beyond the program itself; what is chosen is said and written down."""
+    few = (*QUICK, "tuning.max_steps=2", "adapter.kind=full", "tuning.max_length=512")
+    refused = call("tune", faq, "--base", base, *few, "tuning.memory_gb=0.1")
+    assert (refused.status, "needs at least 0.7 GB of memory, and 0.1 GB may be used" in refused.err) == (1, True)
+    assert not Path("runs").exists()
+    fits = call("tune", faq, "--base", base, *few, "tuning.memory_gb=4")
+    assert (fits.status, "Memory: about 0.7 GB of 4.0 GB." in fits.err) == (0, True)
+    assert (Run(Path("runs/faq-1")).recipe().tuning.memory_gb, Run(Path("runs/faq-1")).manifest().adapter) == (
+        4,
+        "full",
+    )

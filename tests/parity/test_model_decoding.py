@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import tiny
 from tutelage.model import cache as caching
 from tutelage.model import generate as generating
+from tutelage.model.forward import Proof, attending, pack_token_losses
 from tutelage.model.generate import decode, stream
 from tutelage.recipe import DecodingSettings
+from tutelage.text.encode import Tokens
+from tutelage.text.pack import make_pack
 
 # Phi-3's rotary frequencies change in the middle of a text, so what a cache holds is not what the whole text gives.
 STEADY = [name for name in tiny.MODELS if name != "phi3"]
 NEVER: frozenset[int] = frozenset()
+SHARED = Proof(True, 0, 0)
 LENGTHS = (3, 19, 1, 30, 11, 7, 19)
 PROMPTS = [tiny.tokens(length, seed).ids.tolist() for seed, length in enumerate(LENGTHS)]
 
@@ -104,6 +109,38 @@ def test_slots_are_filled_again_and_room_grows(slots: int, monkeypatch: pytest.M
     made = decode(network, PROMPTS, stop, settings(batch_size=slots, max_new_tokens=30))
     assert [(answer.ids, answer.stopped) for answer in made] == right
     assert len({len(ids) for ids, _ in right}) > 2
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3", "gpt2"])
+def test_prompts_that_begin_alike_are_read_once_and_answered_as_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A beginning of 40 tokens, past Gemma's window of 8, before prompts of several lengths; one begins otherwise."""
+    network, begin = tiny.network(name), tiny.tokens(40, 77).ids.tolist()
+    read: list[int] = []
+    kept = generating.read_prefix
+    monkeypatch.setattr(generating, "read_prefix", lambda inner, ids: read.append(len(ids)) or kept(inner, ids))
+    prompts = [begin + prompt for prompt in PROMPTS]
+    made = decode(network, prompts, NEVER, settings(batch_size=7))
+    assert read == [40]
+    assert [answer.ids for answer in made] == [slowly(network, prompt, 12)[0] for prompt in prompts]
+    mixed = decode(network, [*prompts, PROMPTS[3]], NEVER, settings(batch_size=8))
+    assert [answer.ids for answer in mixed] == [*(answer.ids for answer in made), slowly(network, PROMPTS[3], 12)[0]]
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3"])
+def test_token_losses_after_a_prefix_are_those_of_the_whole(name: str) -> None:
+    network, begin = tiny.network(name), tiny.tokens(37, 5)
+    items = [tiny.tokens(length, seed) for seed, length in enumerate((21, 5, 34))]
+    whole = [
+        Tokens(np.concatenate([begin.ids, i.ids]), np.concatenate([0 * begin.weights, i.weights]), (), i.example)
+        for i in items
+    ]
+    with attending(network, SHARED):
+        right = pack_token_losses(network, make_pack(whole), SHARED)
+        prefix = generating.read_prefix(network, begin.ids.tolist())
+        ours = pack_token_losses(network, make_pack(items), SHARED, prefix)
+    tiny.agree(ours, right, 2e-6, 1e-7)
 
 
 def test_sampling_is_repeatable_and_does_not_depend_on_the_batch() -> None:

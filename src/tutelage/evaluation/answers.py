@@ -39,6 +39,20 @@ def context_length(network: Any) -> int | None:
     return int(most) if most else None
 
 
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """Prompts with the way they are shown.
+
+    Attributes:
+        markers: texts with which the next turn would begin. An answer is cut before the first of them and
+            counts as stopped there: a model without a chat template has no better way to say that it is done.
+    """
+
+    encoder: Encoder
+    prompts: Sequence[Prompt]
+    markers: Sequence[str] = ()
+
+
 def generate(
     network: Any,
     encoder: Encoder,
@@ -47,38 +61,48 @@ def generate(
     progress: Callable[[int], None] | None = None,
     markers: Sequence[str] = (),
 ) -> tuple[Answer, ...]:
-    """Answers to all prompts, in their order.
+    """Answers to all prompts, in their order; see `generate_together`."""
+    return generate_together(network, [Ask(encoder, prompts, markers)], decoding, progress)[0]
+
+
+def generate_together(
+    network: Any,
+    asks: Sequence[Ask],
+    decoding: DecodingSettings,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[tuple[Answer, ...], ...]:
+    """Answers to the prompts of each ask, in their order; all are written side by side.
 
     Args:
         progress: called with the number of prompts answered since the last call.
-        markers: texts with which the next turn would begin. An answer is cut before the first of them and
-            counts as stopped there: a model without a chat template has no better way to say that it is done.
 
     Raises:
         DataError: a prompt leaves no room for an answer, or the template refuses it.
     """
-    ids = [_prompt_ids(encoder, prompt) for prompt in prompts]
-    rooms = [_room(network, prompt, len(row), decoding) for prompt, row in zip(prompts, ids, strict=True)]
-    made: dict[int, Decoded] = {}
+    flat = [(ask, prompt, _prompt_ids(ask.encoder, prompt)) for ask in asks for prompt in ask.prompts]
     # Where the model's context is short, prompts near its end get what is left; the others are not shortened.
-    for room in sorted(set(rooms), reverse=True):
-        places = [place for place, most in enumerate(rooms) if most == room]
+    kinds = [(_room(network, prompt, len(ids), decoding), ask.encoder.stop_ids) for ask, prompt, ids in flat]
+    made: dict[int, Decoded] = {}
+    for room, stop_ids in sorted(set(kinds), key=lambda kind: (-kind[0], sorted(kind[1]))):
+        places = [place for place, kind in enumerate(kinds) if kind == (room, stop_ids)]
         settings = decoding.model_copy(update={"max_new_tokens": room})
-        rows = [ids[place] for place in places]
-        answers = decode(network, rows, encoder.stop_ids, settings, progress, _ended(encoder, markers))
+        ended = _ended([flat[place][0] for place in places])
+        answers = decode(network, [flat[place][2] for place in places], stop_ids, settings, progress, ended)
         made |= dict(zip(places, answers, strict=True))
-    return tuple(_answer(encoder, prompt.id, made[place], markers) for place, prompt in enumerate(prompts))
+    all_made = [_answer(ask, prompt.id, made[place]) for place, (ask, prompt, _) in enumerate(flat)]
+    return tuple(tuple(all_made.pop(0) for _ in ask.prompts) for ask in asks)
 
 
-def _ended(encoder: Encoder, markers: Sequence[str]) -> Callable[[Sequence[int]], bool] | None:
+def _ended(asks: Sequence[Ask]) -> Callable[[int, Sequence[int]], bool] | None:
     """Whether a marker stands in the text so far; what would come after it is cut away, so it need not be made."""
-    if not markers:
+    if not any(ask.markers for ask in asks):
         return None
-    reach = max(len(marker) for marker in markers) + 1
 
-    def ended(ids: Sequence[int]) -> bool:
-        text = encoder.decode(ids[-reach:])  # a token has at least one character, but for parts of one
-        return any(marker in (f"\n{text}" if len(ids) <= reach else text) for marker in markers)
+    def ended(place: int, ids: Sequence[int]) -> bool:
+        ask = asks[place]
+        reach = max((len(marker) for marker in ask.markers), default=0) + 1
+        text = ask.encoder.decode(ids[-reach:])  # a token has at least one character, but for parts of one
+        return any(marker in (f"\n{text}" if len(ids) <= reach else text) for marker in ask.markers)
 
     return ended
 
@@ -102,7 +126,8 @@ def _room(network: Any, prompt: Prompt, length: int, decoding: DecodingSettings)
     return min(decoding.max_new_tokens, most - length)
 
 
-def _answer(encoder: Encoder, name: str, decoded: Decoded, markers: Sequence[str]) -> Answer:
+def _answer(ask: Ask, name: str, decoded: Decoded) -> Answer:
+    encoder, markers = ask.encoder, ask.markers
     text = encoder.decode(decoded.ids)
     # The prompt ends with a line break, so a marker that begins a line may stand at the very start.
     found = [place for marker in markers if (place := f"\n{text}".find(marker)) >= 0]

@@ -13,6 +13,7 @@ import torch
 from tutelage.data.reading import read_prompts
 from tutelage.errors import DataError, ModelError, UsageError
 from tutelage.evaluation import report
+from tutelage.evaluation.answers import generate_together
 from tutelage.evaluation.contenders import (
     FORMAT_MOST,
     Choice,
@@ -21,7 +22,7 @@ from tutelage.evaluation.contenders import (
     in_best_format,
     with_system,
 )
-from tutelage.evaluation.losses import on_the_same
+from tutelage.evaluation.losses import Losses, on_the_same
 from tutelage.evaluation.results import Asked, Comparison, ContenderResult
 from tutelage.evaluation.verdict import judge
 from tutelage.model import machine
@@ -204,16 +205,16 @@ def _base_results(task: _Task) -> list[ContenderResult]:
     loaded = load(_base(task), task.device, task.precision, task.say)
     encoders = candidates(loaded.tokenizer, task.template)
     plain = _contender(task, loaded, BASE, encoders[0], "")
-    results = []
+    choices = []
     for contender in (plain, replace(plain, name=WRITTEN, system=task.system)):
         pieces = len(encoders) * len(task.examples[:FORMAT_MOST])
         counting = task.counting(f"{contender.name}: trying formats", pieces)
-        choice = in_best_format(contender, encoders, task.examples, counting)
-        results.append(_measured(task, choice.contender, choice))
+        choices.append(in_best_format(contender, encoders, task.examples, counting))
         # A system text makes every prompt longer; of the formats only the two that suited the base best are tried.
-        ranks = {tried.name: tried.loss for tried in choice.formats}
+        ranks = {tried.name: tried.loss for tried in choices[-1].formats}
         encoders = tuple(sorted(encoders, key=lambda one: ranks.get(one.template.name, math.inf)))[:2]
-    del loaded, plain, contender, choice
+    results = _measured(task, [choice.contender for choice in choices], choices)
+    del loaded, plain, contender, choices
     _free()
     return results
 
@@ -221,31 +222,39 @@ def _base_results(task: _Task) -> list[ContenderResult]:
 def _one_result(task: _Task, located: Located, name: str, template: str, system: str) -> ContenderResult:
     loaded = load(located, task.device, task.precision, task.say)
     contender = _contender(task, loaded, name, Encoder(loaded.tokenizer, template), system)
-    result = _measured(task, contender)
+    result = _measured(task, [contender])[0]
     del loaded, contender
     _free()
     return result
 
 
-def _measured(task: _Task, contender: Contender, choice: Choice | None = None) -> ContenderResult:
-    name, examples, prompts = contender.name, task.examples, task.prompts
-    if choice and len(examples) <= FORMAT_MOST:
-        losses = choice.losses
-    else:
-        losses = contender.losses(examples, task.counting(f"{name}: reference answers", len(examples)))
-    writing = task.counting(f"{name}: writing answers", len(prompts))
-    answers = contender.answers(prompts, task.decoding, writing)
-    result = ContenderResult(
-        name,
-        contender.model,
-        contender.encoder.template.name,
-        contender.system,
-        losses,
-        answers,
-        choice.formats if choice else (),
-    )
-    task.say(f"{name}: {report.in_words(result)}")
-    return result
+def _measured(
+    task: _Task, contenders: Sequence[Contender], choices: Sequence[Choice | None] = (None,)
+) -> list[ContenderResult]:
+    """Losses and answers of contenders that share a network; their answers are written side by side."""
+    names = " and ".join(contender.name for contender in contenders)
+    writing = task.counting(f"{names}: writing answers", len(contenders) * len(task.prompts))
+    asks = [contender.ask(task.prompts) for contender in contenders]
+    answers = generate_together(contenders[0].network, asks, task.decoding, writing)
+    results = []
+    for contender, choice, own in zip(contenders, choices, answers, strict=True):
+        losses = choice.losses if choice and len(task.examples) <= FORMAT_MOST else _losses(task, contender)
+        result = ContenderResult(
+            contender.name,
+            contender.model,
+            contender.encoder.template.name,
+            contender.system,
+            losses,
+            own,
+            choice.formats if choice else (),
+        )
+        task.say(f"{contender.name}: {report.in_words(result)}")
+        results.append(result)
+    return results
+
+
+def _losses(task: _Task, contender: Contender) -> Losses:
+    return contender.losses(task.examples, task.counting(f"{contender.name}: reference answers", len(task.examples)))
 
 
 def _free() -> None:

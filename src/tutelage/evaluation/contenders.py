@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tutelage.evaluation.answers import Answer, generate
+from tutelage.evaluation.answers import Ask
 from tutelage.evaluation.losses import Losses, on_the_same, reference_losses
 from tutelage.model.forward import Proof
-from tutelage.recipe import DecodingSettings
 from tutelage.records import Conversation, Example, Prompt, Role, Turn
 from tutelage.text.encode import Encoder
 from tutelage.text.templates import BuiltIn, Span
@@ -125,15 +124,10 @@ class Contender:
         ]
         return reference_losses(self.network, self.encoder, self.proof, shown, progress)
 
-    def answers(
-        self,
-        prompts: Sequence[Prompt],
-        decoding: DecodingSettings,
-        progress: Callable[[int], None] | None = None,
-    ) -> tuple[Answer, ...]:
-        """Answers to the prompts, in order."""
+    def ask(self, prompts: Sequence[Prompt]) -> Ask:
+        """The prompts as this contender is shown them."""
         shown = [Prompt(prompt.id, with_system(prompt.turns, self.system)) for prompt in prompts]
-        return generate(self.network, self.encoder, shown, decoding, progress, self.markers)
+        return Ask(self.encoder, shown, self.markers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ import torch
 
 from tutelage.errors import TemplateError
 from tutelage.evaluation.answers import context_length
-from tutelage.model.forward import Proof, attending, pack_token_losses
+from tutelage.model.cache import KeyValues, shared_length
+from tutelage.model.forward import Proof, alike_up_to, attending, pack_token_losses, plain
+from tutelage.model.generate import WORTH, read_prefix
 from tutelage.records import Example, Turn
 from tutelage.text.encode import Encoder, Tokens
 from tutelage.text.pack import best_fit, make_pack
@@ -105,6 +107,19 @@ def _encoded(network: Any, encoder: Encoder, examples: Sequence[Example]) -> tup
     return tokens, left_out
 
 
+def _without_prefix(network: Any, proof: Proof, tokens: list[Tokens]) -> tuple[KeyValues | None, list[Tokens]]:
+    """What all conversations begin with (a system text), read once; and the conversations after it."""
+    rows = [item.ids.tolist() for item in tokens]
+    # The last token before what is measured stays, since it predicts the first of it.
+    most = min((int(np.flatnonzero(item.weights)[0]) - 1 for item in tokens), default=0)
+    length = shared_length(rows, most)
+    long = max(map(len, rows), default=0) > alike_up_to(plain(network))
+    if not proof.packed or length < WORTH or long:
+        return None, tokens
+    after = [Tokens(item.ids[length:], item.weights[length:], (), item.example) for item in tokens]
+    return read_prefix(plain(network), rows[0][:length]), after
+
+
 def reference_losses(
     network: Any,
     encoder: Encoder,
@@ -124,9 +139,10 @@ def reference_losses(
     measured: dict[int, AnswerLoss] = {}
     try:
         with torch.inference_mode(), attending(network, proof):
+            prefix, tokens = _without_prefix(network, proof, tokens)
             for row in best_fit([len(item) for item in tokens], ROW_TOKENS):
                 pack = make_pack([tokens[place] for place in row])
-                nats = pack_token_losses(network, pack, proof).float().cpu().numpy().astype(np.float64)
+                nats = pack_token_losses(network, pack, proof, prefix).float().cpu().numpy().astype(np.float64)
                 ends = np.cumsum([int((tokens[place].weights[1:] > 0).sum()) for place in row])
                 for place, part in zip(row, np.split(nats, ends[:-1]), strict=True):
                     # The stop token ends every trained turn, so it is the last of the weighted places.

@@ -67,27 +67,22 @@ def examples_apart(
     if boundaries is None:
         assert cache is not None
         return cache.attend(_layer(module), query, key, value, scaling, sliding_window), None
+    before = None
     if cache is not None:
         cache.keep(_layer(module), key, value, boundaries)
-    repeat = query.shape[1] // key.shape[1]
-    if repeat > 1:
-        shape = (1, key.shape[1], repeat, *key.shape[2:])
-        key = key[:, :, None].expand(shape).flatten(1, 2)
-        value = value[:, :, None].expand(*shape[:-1], value.shape[-1]).flatten(1, 2)
+        before = cache.before(_layer(module))
     lengths = [end - start for start, end in pairwise(boundaries)]
     made = []
     # Split rather than sliced: the gradient of a slice is a row of zeros for each example.
     for asked, seen, told in zip(*(tensor.split(lengths, 2) for tensor in (query, key, value)), strict=True):
-        length, band = asked.shape[2], None
-        if sliding_window is not None and length > sliding_window:
-            place = torch.arange(length, device=query.device)
-            distance = place[:, None] - place[None, :]
-            band = (distance >= 0) & (distance < sliding_window)
+        if before is not None:
+            seen, told = (torch.cat(parts, 2) for parts in zip(before, (seen, told), strict=True))
+        band = _band(asked.shape[2], seen.shape[2], sliding_window, query.device)
         made.append(
             F.scaled_dot_product_attention(
                 asked,
-                seen,
-                told,
+                _for_each_head(seen, query),
+                _for_each_head(told, query),
                 attn_mask=band,
                 dropout_p=dropout if module.training else 0.0,
                 is_causal=band is None,
@@ -95,6 +90,23 @@ def examples_apart(
             ).transpose(1, 2)
         )
     return torch.cat(made, dim=1), None
+
+
+def _for_each_head(part: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    """Keys or values (1, key heads, T, d) as (1, heads, T, d), each for the queries that share it."""
+    repeat = query.shape[1] // part.shape[1]
+    if repeat == 1:
+        return part
+    return part[:, :, None].expand(-1, -1, repeat, -1, -1).flatten(1, 2)
+
+
+def _band(asked: int, seen: int, window: int | None, device: torch.device) -> torch.Tensor | None:
+    """(asked, seen) what the last `asked` of `seen` tokens look at; None where plain causal attention is that."""
+    if asked == seen and (window is None or asked <= window):
+        return None
+    places = torch.arange(seen, device=device)
+    distance = places[seen - asked :, None] - places[None, :]
+    return (distance >= 0) & (distance < (seen if window is None else window))
 
 
 def _layer(module: torch.nn.Module) -> int:

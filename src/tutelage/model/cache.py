@@ -1,4 +1,4 @@
-"""Keys and values of texts that are being written side by side: each text has a slot of its own length."""
+"""Keys and values of texts that are read or written side by side: each text has a slot of its own length."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ GROWTH = 128
 """Places added to every slot when the longest text fills its own."""
 
 
+def shared_length(rows: Sequence[Sequence[int]], most: int) -> int:
+    """Tokens with which all rows begin, at most `most`."""
+    if len(rows) < 2:
+        return 0
+    first, last = min(map(list, rows)), max(map(list, rows))
+    length = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return max(0, min(length, most))
+
+
 class KeyValues:
     """What attention layers have seen, kept in place: nothing is padded, moved or copied when a token comes.
 
     Attributes:
         lengths: tokens of each slot's text; slots in use are the first ones.
+        prefix: holds one text, with which all texts of the row in hand begin and which is not in the row.
     """
 
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
+    def __init__(self, slots: int, prefix: KeyValues | None = None) -> None:
+        self.slots, self.prefix = slots, prefix
         self.lengths: list[int] = []
         self._filling: list[int] = []
         self._layers: dict[int, tuple[Tensor, Tensor]] = {}
@@ -29,11 +39,23 @@ class KeyValues:
         self._places = torch.zeros(0)
         self._ends = torch.zeros(0)
 
-    def admit(self, lengths: Sequence[int]) -> None:
+    def admit(self, lengths: Sequence[int], prefix: KeyValues | None = None) -> None:
         """The next row through the network holds new texts of these lengths, one for each of the next slots."""
-        self._filling = list(range(len(self.lengths), len(self.lengths) + len(lengths)))
-        self.lengths += lengths
+        self._filling, self.prefix = list(range(len(self.lengths), len(self.lengths) + len(lengths))), prefix
+        self.lengths += [length + self.offset for length in lengths]
         self._room = max(self._room, -(-(max(self.lengths) + 1) // GROWTH) * GROWTH)
+
+    @property
+    def offset(self) -> int:
+        """Tokens of the prefix."""
+        return self.prefix.lengths[0] if self.prefix else 0
+
+    def before(self, layer: int) -> tuple[Tensor, Tensor] | None:
+        """Keys and values (1, key heads, P, d) of the prefix, None without one."""
+        if self.prefix is None:
+            return None
+        keys, values = self.prefix._layers[layer]
+        return keys[:1, :, : self.offset], values[:1, :, : self.offset]
 
     def advance(self, device: torch.device) -> Tensor:
         """The next row holds one token for each text in use; returns their positions (n, 1)."""
@@ -64,10 +86,14 @@ class KeyValues:
 
     def keep(self, layer: int, key: Tensor, value: Tensor, boundaries: tuple[int, ...]) -> None:
         """Keys and values (1, heads, T, d) of the admitted texts, which stand one after the other."""
-        keys, values = self._of(layer, key, value)
-        for slot, (start, end) in zip(self._filling, pairwise(boundaries), strict=True):
-            keys[slot, :, : end - start] = key[0, :, start:end]
-            values[slot, :, : end - start] = value[0, :, start:end]
+        if not self._filling:
+            return
+        offset, before = self.offset, self.before(layer)
+        for place, (store, part) in enumerate(zip(self._of(layer, key, value), (key, value), strict=True)):
+            for slot, (start, end) in zip(self._filling, pairwise(boundaries), strict=True):
+                store[slot, :, offset : offset + end - start] = part[0, :, start:end]
+                if before is not None:
+                    store[slot, :, :offset] = before[place][0]
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None

@@ -22,6 +22,7 @@ from transformers import PreTrainedModel
 
 from tutelage.errors import UsageError
 from tutelage.model.attention import apart
+from tutelage.model.cache import KeyValues
 from tutelage.model.loss import summed_loss, token_losses
 from tutelage.model.machine import quiet_libraries
 from tutelage.text.encode import Tokens
@@ -67,13 +68,15 @@ def _sink(head: Tensor) -> Tensor | None:
     return master if head.requires_grad and master.dtype == torch.float32 else None
 
 
-def _hidden(network: PreTrainedModel, pack: Pack, device: torch.device) -> Tensor:
-    """(T, d) last hidden states of one row."""
+def _hidden(network: PreTrainedModel, pack: Pack, device: torch.device, prefix: KeyValues | None = None) -> Tensor:
+    """(T, d) last hidden states of one row; `prefix` holds the text with which all its examples begin."""
+    cache = KeyValues(0, prefix) if prefix else None
     output = network.get_decoder()(
         input_ids=torch.from_numpy(pack.ids)[None].to(device),
-        position_ids=torch.from_numpy(pack.positions)[None].to(device),
+        position_ids=torch.from_numpy(pack.positions)[None].to(device) + (cache.offset if cache else 0),
         use_cache=False,
         boundaries=pack.boundaries,
+        **({"cache": cache} if cache else {}),
     )
     hidden: Tensor = output.last_hidden_state[0]
     return hidden
@@ -145,15 +148,18 @@ def _own_loss(network: PreTrainedModel, pack: Pack, start: int, end: int) -> Ten
 
 
 @torch.no_grad()
-def pack_token_losses(network: Any, pack: Pack, proof: Proof) -> Tensor:
-    """(n,) losses in nats at the weighted places of a pack, in order; call inside `attending`."""
+def pack_token_losses(network: Any, pack: Pack, proof: Proof, prefix: KeyValues | None = None) -> Tensor:
+    """(n,) losses in nats at the weighted places of a pack, in order; call inside `attending`.
+
+    prefix: a text before each example, already read (`generate.read_prefix`); only for a model that is packed.
+    """
     inner = plain(network)
     made = []
     if proof.packed:
         head, bias = _head(inner)
         for row in _rows(inner, pack):
             places, targets, _ = _places(row, inner.device)
-            made.append(token_losses(_hidden(inner, row, inner.device)[places], head, bias, targets))
+            made.append(token_losses(_hidden(inner, row, inner.device, prefix)[places], head, bias, targets))
         return torch.cat(made)
     for start, end in zip(pack.boundaries, pack.boundaries[1:], strict=False):
         ids = torch.from_numpy(pack.ids[None, start:end]).to(inner.device)

@@ -14,13 +14,15 @@ from torch import Tensor
 
 from tutelage.errors import TuningError
 from tutelage.model.attention import apart
-from tutelage.model.cache import KeyValues
+from tutelage.model.cache import KeyValues, shared_length
 from tutelage.model.forward import AFTER_HEAD, alike_up_to, plain
 from tutelage.model.layers import product, quicken
 from tutelage.recipe import DecodingSettings
 
 _ROW = 2048
 """Tokens of prompts that go through the network together."""
+WORTH = 32
+"""A common beginning of this many tokens is read once for all."""
 _NEAR = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 """Largest difference of logits, relative to the largest logit, up to which the faster way is right."""
 
@@ -44,7 +46,7 @@ def decode(
     stop_ids: frozenset[int],
     settings: DecodingSettings,
     progress: Callable[[int], None] | None = None,
-    ended: Callable[[Sequence[int]], bool] | None = None,
+    ended: Callable[[int, Sequence[int]], bool] | None = None,
 ) -> tuple[Decoded, ...]:
     """Answers to all prompts, in their order.
 
@@ -56,7 +58,7 @@ def decode(
         prompts: token ids from `Encoder.prompt`.
         stop_ids: ids that end an answer.
         progress: called with the number of prompts answered since the last call.
-        ended: whether an answer's ids so far are enough; where it says so, no more are made for that prompt.
+        ended: whether the ids so far are enough for the prompt at a place; where it says so, no more are made.
     """
     rows: list[list[int]] = [[] for _ in prompts]
     stopped, done = set[int](), set[int]()
@@ -66,7 +68,7 @@ def decode(
             stopped.add(place)
         else:
             rows[place].append(token)
-        if token in stop_ids or len(rows[place]) == settings.max_new_tokens or (ended and ended(rows[place])):
+        if token in stop_ids or len(rows[place]) == settings.max_new_tokens or (ended and ended(place, rows[place])):
             done.add(place)
         if progress and len(done) > told:
             progress(len(done) - told)
@@ -155,14 +157,29 @@ def _some(waiting: list[int], most: int, prompts: Sequence[Sequence[int]]) -> li
 
 
 def _read(inner: Any, cache: KeyValues, rows: Sequence[Sequence[int]]) -> Tensor:
-    """Several prompts in one row into the cache; (n, d) hidden states of their last tokens."""
+    """Several prompts in one row into the cache; (n, d) hidden states of their last tokens.
+
+    What all of them begin with (a system text) is read once.
+    """
+    shared = shared_length(rows, min(map(len, rows)) - 1)
+    prefix = read_prefix(inner, rows[0][:shared]) if shared >= WORTH else None
+    rows = [row[shared:] for row in rows] if prefix else rows
     lengths = [len(row) for row in rows]
-    cache.admit(lengths)
+    cache.admit(lengths, prefix)
     ends = list(itertools.accumulate(lengths))
     ids = torch.tensor([[token for row in rows for token in row]], device=inner.device)
-    places = torch.tensor([[place for length in lengths for place in range(length)]], device=inner.device)
+    places = torch.tensor([[cache.offset + at for length in lengths for at in range(length)]], device=inner.device)
     hidden: Tensor = _decoded(inner, ids, places, cache, (0, *ends))[0]
     return hidden[torch.tensor(ends, device=inner.device) - 1]
+
+
+def read_prefix(inner: Any, ids: Sequence[int]) -> KeyValues:
+    """The keys and values of a text with which others begin."""
+    made = KeyValues(1)
+    made.admit([len(ids)])
+    places = torch.arange(len(ids), device=inner.device)[None]
+    _decoded(inner, torch.tensor([list(ids)], device=inner.device), places, made, (0, len(ids)))
+    return made
 
 
 def _write(inner: Any, cache: KeyValues, latest: Sequence[int]) -> Tensor:

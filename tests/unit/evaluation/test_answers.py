@@ -10,7 +10,7 @@ import pytest
 from made import QUESTIONS, talk
 
 from tutelage.errors import DataError, UsageError
-from tutelage.evaluation.answers import Answer, _answer, context_length, generate, write_answers
+from tutelage.evaluation.answers import Answer, Ask, _answer, context_length, generate, write_answers
 from tutelage.model.generate import Decoded
 from tutelage.recipe import DecodingSettings
 from tutelage.records import Prompt
@@ -47,7 +47,7 @@ def test_order_and_ids_are_kept(network: Any, tokenizer: Any) -> None:
 def test_an_answer_ends_where_the_next_turn_begins(tokenizer: Any, text: str, kept: str | None) -> None:
     encoder = Encoder(tokenizer, "plain")
     ids = tuple(encoder.plain(text)[1:])
-    answer = _answer(encoder, "a", Decoded(ids, stopped=False), ("\nQuestion:",))
+    answer = _answer(Ask(encoder, (), ("\nQuestion:",)), "a", Decoded(ids, stopped=False))
     if kept is None:
         assert answer == Answer("a", text, False, len(ids))
     else:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from made import talk
 
+from tutelage.evaluation.answers import generate, generate_together
 from tutelage.evaluation.contenders import (
     Contender,
     TextFormat,
@@ -85,5 +86,6 @@ def test_a_contender_puts_its_system_text_before_everything(network: Any, tokeni
     prompt = Prompt("p", talk("red"))
     bare = Contender("b", "tiny", network, encoder, proof)
     told = Prompt("p", talk("red", system="Be kind."))
-    assert contender.answers([prompt], decoding) == bare.answers([told], decoding)
+    together = generate_together(network, [contender.ask([prompt]), bare.ask([told])], decoding)
+    assert together[0] == together[1] == generate(network, encoder, [told], decoding)
     assert contender.losses(examples).nats != bare.losses(examples).nats

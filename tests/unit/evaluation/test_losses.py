@@ -8,9 +8,11 @@ import pytest
 import torch
 from made import examples_of, talk
 
+from tutelage.evaluation import losses as losses_module
 from tutelage.evaluation.contenders import candidates
 from tutelage.evaluation.losses import Losses, on_the_same, reference_losses
 from tutelage.model.forward import prove
+from tutelage.model.generate import WORTH
 from tutelage.records import Example
 from tutelage.text.encode import Encoder
 
@@ -38,6 +40,25 @@ def test_losses_equal_a_slow_loop_in_every_format(network: Any, tokenizer: Any, 
             assert answer.tokens == tokens
             assert answer.nats == pytest.approx(nats, rel=1e-5)
             assert answer.stop_nats == pytest.approx(stop, rel=1e-4)
+
+
+def test_a_system_text_that_all_share_is_read_once(
+    network: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losses equal the slow loop's, one conversation has a word more in its system text, and the work is less."""
+    system = "You are the help desk of a shop that sells paint. Be short and be kind. " * 2
+    texts = [("red", "a warm one"), ("blue", "cold"), ("green", "in between")]
+    shared = examples_of([talk(*text, system=system + more) for text, more in zip(texts, ("", "", "Ok."), strict=True)])
+    encoder, proof = Encoder(tokenizer, "plain"), prove(network)
+    read: list[int] = []
+    kept = losses_module.read_prefix
+    monkeypatch.setattr(losses_module, "read_prefix", lambda inner, ids: read.append(len(ids)) or kept(inner, ids))
+    losses = reference_losses(network, encoder, proof, shared)
+    assert len(read) == 1 and read[0] >= WORTH
+    for answer, example in zip(losses.answers, shared, strict=True):
+        nats, tokens, stop = slow(network, encoder, example)
+        assert (answer.tokens, answer.nats) == (tokens, pytest.approx(nats, rel=1e-5))
+        assert answer.stop_nats == pytest.approx(stop, rel=1e-4)
 
 
 def test_only_the_last_answer_counts(network: Any, tokenizer: Any) -> None:

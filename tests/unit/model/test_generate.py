@@ -58,7 +58,7 @@ def test_an_answer_that_is_enough_leaves_the_batch_and_the_others_go_on() -> Non
     network = tiny.network("llama")
     whole = decode(network, PROMPTS, NEVER, settings(batch_size=3))
     enough = whole[1].ids[:3]
-    made = decode(network, PROMPTS, NEVER, settings(batch_size=3), ended=lambda ids: tuple(ids) == enough)
+    made = decode(network, PROMPTS, NEVER, settings(batch_size=3), ended=lambda place, ids: tuple(ids) == enough)
     assert made == (whole[0], Decoded(enough, False), whole[2])
 
 
