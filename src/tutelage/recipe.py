@@ -133,7 +133,7 @@ class DecodingSettings(Section):
     """Sample from the likeliest tokens that together have this probability."""
     seed: int = 0
     """Seed of sampling."""
-    batch_size: int = Field(40, ge=1)
+    batch_size: int = Field(80, ge=1)
     """Prompts decoded side by side."""
 
 

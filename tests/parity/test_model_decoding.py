@@ -86,17 +86,26 @@ def test_a_neighbour_changes_no_probability(name: str, monkeypatch: pytest.Monke
     network = tiny.network(name)
     found: list[torch.Tensor] = []
     choose = generating._choose
+    coldest = settings(temperature=1e-30)  # as greedy, but all logits are looked at
 
     def noting(logits: torch.Tensor, *others: Any) -> torch.Tensor:
         found.append(logits[-1].clone())
         return choose(logits, *others)
 
     monkeypatch.setattr(generating, "_choose", noting)
-    decode(network, PROMPTS[:2], NEVER, settings())  # the longer stands first
+    decode(network, PROMPTS[:2], NEVER, coldest)  # the longer stands first
     beside, found = found, []
-    decode(network, PROMPTS[:1], NEVER, settings())
+    decode(network, PROMPTS[:1], NEVER, coldest)
     assert len(beside) == len(found) == 12
     tiny.agree(torch.stack(beside), torch.stack(found), 3e-6, 1e-7)
+
+
+@pytest.mark.parametrize("name", ["llama", "phi"])
+def test_the_likeliest_word_is_found_block_by_block(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 7 words, and a head with a bias; one block holds them all in the other tests."""
+    monkeypatch.setattr(generating, "_WORDS", 7)
+    made = decode(tiny.network(name), PROMPTS, NEVER, settings())
+    assert [answer.ids for answer in made] == [slowly(tiny.network(name), prompt, 12)[0] for prompt in PROMPTS]
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 7])

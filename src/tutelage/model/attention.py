@@ -57,13 +57,9 @@ def examples_apart(
     Raises:
         ModelError: the layer asks for something that this does not compute.
     """
-    odd = [name for name in _UNKNOWN if others.get(name) is not None]
-    if getattr(module, "is_causal", True) is False or others.get("is_causal") is False:
-        odd.append("not causal")
-    if attention_mask is not None and (attention_mask.ndim or int(attention_mask) != sliding_window):
-        odd.append("a mask that is no sliding window")
-    if odd or (boundaries is None and cache is None):
-        raise ModelError(f"this model's attention cannot be split by example ({', '.join(odd) or 'no boundaries'})")
+    known = boundaries is not None or cache is not None
+    if problem := _problem(module, attention_mask, sliding_window, others) or ("" if known else "no boundaries"):
+        raise ModelError(f"this model's attention cannot be split by example ({problem})")
     if boundaries is None:
         assert cache is not None
         return cache.attend(_layer(module), query, key, value, scaling, sliding_window), None
@@ -90,6 +86,16 @@ def examples_apart(
             ).transpose(1, 2)
         )
     return torch.cat(made, dim=1), None
+
+
+def _problem(module: torch.nn.Module, mask: torch.Tensor | None, window: int | None, others: dict[str, Any]) -> str:
+    """What a layer asks for that this attention does not compute; "" where there is nothing."""
+    odd = [name for name in _UNKNOWN if others.get(name) is not None]
+    if getattr(module, "is_causal", True) is False or others.get("is_causal") is False:
+        odd.append("not causal")
+    if mask is not None and (mask.ndim or int(mask) != window):
+        odd.append("a mask that is no sliding window")
+    return ", ".join(odd)
 
 
 def _for_each_head(part: torch.Tensor, query: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from tutelage.recipe import DecodingSettings
 
 _ROW = 2048
 """Tokens of prompts that go through the network together."""
+_WORDS = 2048
+"""Words scored together on a CPU."""
 WORTH = 32
 """A common beginning of this many tokens is read once for all."""
 _NEAR = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
@@ -131,7 +134,7 @@ def _side_by_side(
             else:
                 fresh = alive
                 hidden = _write(inner, cache, latest)
-            chosen = _choose(_logits(inner, hidden), settings, [draws[place] for place in fresh]).tolist()
+            chosen = _next_words(inner, hidden, settings, [draws[place] for place in fresh])
             latest[len(alive) - len(fresh) :] = chosen
             yield from zip(fresh, chosen, strict=True)
             for place in fresh:
@@ -203,6 +206,28 @@ def _logits(inner: Any, hidden: Tensor) -> Tensor:
     bias = getattr(head, "bias", None)
     made = product(hidden, head.weight).float()
     return made if bias is None else made + bias
+
+
+def _next_words(inner: Any, hidden: Tensor, settings: DecodingSettings, draws: Sequence[torch.Generator]) -> list[int]:
+    """The next id of each text from its last hidden state (n, d)."""
+    head = inner.get_output_embeddings()
+    found: list[int]
+    if settings.temperature or hidden.device.type != "cpu" or head.weight.dtype != torch.float32:
+        found = _choose(_logits(inner, hidden), settings, draws).tolist()
+        return found
+    # Greedy: block by block, since 40 texts have 42 MB of logits, of which one number each is wanted.
+    bias = getattr(head, "bias", None)
+    most = torch.full((len(hidden),), -math.inf)
+    likeliest = torch.zeros(len(hidden), dtype=torch.long)
+    for start in range(0, len(head.weight), _WORDS):
+        part = slice(start, start + _WORDS)
+        scores = product(hidden, head.weight[part])
+        highest, places = (scores if bias is None else scores + bias[part]).max(-1)
+        likeliest = torch.where(highest > most, places + start, likeliest)
+        most = torch.maximum(most, highest)
+    _check(most)
+    found = likeliest.tolist()
+    return found
 
 
 _known: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
@@ -302,6 +327,14 @@ def _taken(network: Any) -> frozenset[str]:
     return frozenset(inspect.signature(plain(network).forward).parameters)
 
 
+def _check(most: Tensor) -> None:
+    """Refuses largest logits that are no numbers."""
+    if not bool(torch.isfinite(most).all()):
+        raise TuningError(
+            "the model's output is not a number; its weights are damaged (was the learning rate too high?)"
+        )
+
+
 def _choose(logits: Tensor, settings: DecodingSettings, draws: Sequence[torch.Generator]) -> Tensor:
     """The next id of each row (n,): the likeliest, or drawn from the likeliest that make up top_p.
 
@@ -309,10 +342,7 @@ def _choose(logits: Tensor, settings: DecodingSettings, draws: Sequence[torch.Ge
         TuningError: the model's output is not a number.
     """
     most, likeliest = logits.max(-1)
-    if not bool(torch.isfinite(most).all()):
-        raise TuningError(
-            "the model's output is not a number; its weights are damaged (was the learning rate too high?)"
-        )
+    _check(most)
     if settings.temperature == 0:
         return likeliest
     # Less the largest first: a tiny temperature would make infinities of the logits themselves.

@@ -135,7 +135,7 @@ def _sample(job: Job, step: int) -> None:
     if not shown:
         return
     encoder = job.prepared.encoder
-    settings = job.recipe.decoding.model_copy(update={"max_new_tokens": 80})
+    settings = job.recipe.decoding.model_copy(update={"max_new_tokens": 48})
     prompts = [encoder.prompt(example.conversation.prompt) for example in shown]
     for example, made in zip(shown, decode(job.state.network, prompts, encoder.stop_ids, settings), strict=True):
         question, answer = example.conversation.prompt[-1].text, encoder.decode(made.ids)
