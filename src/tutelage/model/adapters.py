@@ -30,7 +30,7 @@ def add(network: PreTrainedModel, settings: AdapterSettings, seed: int) -> Any:
     if settings.kind == "full":
         network.requires_grad_(True)
         embedding: Any = network.get_input_embeddings()
-        if isinstance(embedding, torch.nn.Embedding):
+        if isinstance(embedding, torch.nn.Embedding) and embedding.weight.device.type in ("cpu", "cuda"):
             # A step meets a few hundred words: their rows are added to the gradient, not a vocabulary of zeros.
             embedding.sparse = True
         return network

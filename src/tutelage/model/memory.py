@@ -50,10 +50,17 @@ def shape_of(located: Located) -> Shape:
         weights += sum(torch.Size(shape).numel() for shape in shapes)
         linear += sum(sum(shape) for shape in shapes if len(shape) == 2 and config.vocab_size not in shape)
     width = config.hidden_size
-    inner = getattr(config, "intermediate_size", None) or 4 * width
-    head = getattr(config, "head_dim", None) or width // config.num_attention_heads
+    inner = getattr(config, "intermediate_size", None)
+    heads = getattr(config, "num_attention_heads", None) or 0  # a state-space model has none
+    head = getattr(config, "head_dim", None) or (width // heads if heads else 0)
     return Shape(
-        weights, linear, config.num_hidden_layers, width, inner, config.num_attention_heads * head, config.vocab_size
+        weights,
+        linear,
+        config.num_hidden_layers,
+        width,
+        inner if isinstance(inner, int) else 4 * width,
+        heads * head,
+        config.vocab_size,
     )
 
 

@@ -31,6 +31,13 @@ def test_a_models_shape_is_read_without_its_weights(tmp_path: Path) -> None:
     assert (shape.layers, shape.width, shape.inner, shape.heads, shape.vocabulary) == (2, 32, 48, 48, tiny.VOCABULARY)
 
 
+@pytest.mark.parametrize("name", ["mamba", "gpt2", "mixtral", "rwkv"])
+def test_every_kind_of_model_has_a_shape(name: str, tmp_path: Path) -> None:
+    shape = shape_of(locate(str(tiny.save(tmp_path / "m", name)), print))
+    assert (shape.layers, shape.width, shape.vocabulary) == (2, 32, tiny.VOCABULARY)
+    assert needed(shape, recipe("lora"), torch.float32, 64, 32) > PROGRAM
+
+
 @pytest.mark.parametrize(
     ("kind", "tuning"),
     [("full", {}), ("lora", {}), ("full", {"checkpointing": True}), ("lora", {"row_tokens": 64})],
