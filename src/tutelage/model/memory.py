@@ -128,8 +128,8 @@ def _ways(recipe: Recipe, longest: int) -> Iterator[Recipe]:
 
 
 def _with_lora(recipe: Recipe) -> Recipe:
-    # A learning rate and epochs that were chosen for full tuning would be wrong for LoRA: its defaults are taken.
-    tuning = recipe.tuning.model_copy(update={"lr": 0.0, "epochs": 0.0})
+    # A learning rate that was chosen for full tuning would be wrong for LoRA: its default is taken.
+    tuning = recipe.tuning.model_copy(update={"lr": 0.0})
     adapter = recipe.adapter.model_copy(update={"kind": "lora"})
     return recipe.model_copy(update={"adapter": adapter, "tuning": tuning})
 
@@ -141,4 +141,5 @@ def said(before: Recipe, after: Recipe) -> str:
         "tuning.row_tokens": (before.tuning.row_tokens, after.tuning.row_tokens),
         "tuning.checkpointing": (before.tuning.checkpointing, after.tuning.checkpointing),
     }
-    return ", ".join(f"{name}={str(new).lower()}" for name, (old, new) in changes.items() if old != new)
+    listed = [f"{name}={str(new).lower()}" for name, (old, new) in changes.items() if old != new]
+    return ", ".join([*listed, "LoRA's default tuning.lr"] if before.tuning.lr != after.tuning.lr else listed)

@@ -72,6 +72,7 @@ def within_memory(prepared: Prepared, recipe: Recipe, located: Located, say: Cal
     Raises:
         ModelError: the run does not fit, with what it would need.
     """
+    machine.set_threads(recipe.model.threads)  # before the number format is chosen, which is measured with them
     device = machine.choose_device(recipe.model.device)
     there = machine.memory_bytes()
     if device.type != "cpu" or not there:

@@ -76,6 +76,7 @@ def test_nothing_changes_where_it_fits_and_less_and_less_is_left_where_it_does_n
     assert "tuning.checkpointing=true" in changes[2] and "adapter.kind" not in changes[2]
     assert changes[-1].startswith("adapter.kind=lora")
     assert found[-1][0].tuning.lr == 0  # LoRA's own default is looked up again
+    assert changes[-1].endswith("LoRA's default tuning.lr") and found[-1][0].tuning.epochs == asked.tuning.epochs
     assert found[1][0].tuning.lr == 2e-5
     assert len({need for _, need in found}) > 3
 
