@@ -187,3 +187,13 @@ def test_memory_that_is_asked_for_is_kept_or_refused(call: Call, faq: Path, base
         4,
         "full",
     )
+
+
+def test_a_run_that_this_machine_cannot_hold_says_so_before_it_starts(
+    call: Call, faq: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tutelage.model.machine.memory_bytes", lambda: 300_000_000)
+    for more in ((), ("--dry-run",)):
+        refused = call("tune", faq, "--base", base, *QUICK, *more)
+        assert (refused.status, "needs about 0.7 GB of memory, and this machine has 0.3 GB" in refused.err) == (1, True)
+    assert not Path("runs").exists()

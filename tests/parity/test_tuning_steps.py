@@ -199,6 +199,7 @@ def test_bfloat16_tuning_follows_float32_tuning() -> None:
 def test_gradients_of_several_rows_are_summed_in_float32() -> None:
     """Three backward passes in bfloat16: the masters hold the float32 sum, and no second copy is kept."""
     network, twin = (in_precision(tiny.network("gemma3"), torch.bfloat16) for _ in range(2))
+    adapters.add(network, AdapterSettings(kind="full"), 0)  # with sparse gradients of the embedding
     optimizer = Optimizer(adapters.trainable(network), settings())
     packs = [make_pack([item]) for item in eight()[:3]]
     sums: dict[str, Tensor] = {}
