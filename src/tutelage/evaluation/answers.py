@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,14 @@ class Answer:
         id: the prompt's id.
         stopped: the model ended its answer before the limit.
         tokens: written, the stop token included.
+        looped: it did not stop, and at its end it repeats itself.
     """
 
     id: str
     answer: str
     stopped: bool
     tokens: int
+    looped: bool = False
 
 
 def context_length(network: Any) -> int | None:
@@ -70,11 +72,13 @@ def generate_together(
     asks: Sequence[Ask],
     decoding: DecodingSettings,
     progress: Callable[[int], None] | None = None,
+    cut_loops: bool = False,
 ) -> tuple[tuple[Answer, ...], ...]:
     """Answers to the prompts of each ask, in their order; all are written side by side.
 
     Args:
         progress: called with the number of prompts answered since the last call.
+        cut_loops: a greedy answer that has begun to repeat itself is not written on.
 
     Raises:
         DataError: a prompt leaves no room for an answer, or the template refuses it.
@@ -87,7 +91,8 @@ def generate_together(
         places = [place for place, kind in enumerate(kinds) if kind == (room, stop_ids)]
         settings = decoding.model_copy(update={"max_new_tokens": room})
         ended = _ended([flat[place][0] for place in places])
-        answers = decode(network, [flat[place][2] for place in places], stop_ids, settings, progress, ended)
+        ids = [flat[place][2] for place in places]
+        answers = decode(network, ids, stop_ids, settings, progress, ended, cut_loops)
         made |= dict(zip(places, answers, strict=True))
     all_made = [_answer(ask, prompt.id, made[place]) for place, (ask, prompt, _) in enumerate(flat)]
     return tuple(tuple(all_made.pop(0) for _ in ask.prompts) for ask in asks)
@@ -132,7 +137,7 @@ def _answer(ask: Ask, name: str, decoded: Decoded) -> Answer:
     # The prompt ends with a line break, so a marker that begins a line may stand at the very start.
     found = [place for marker in markers if (place := f"\n{text}".find(marker)) >= 0]
     if not found:
-        return Answer(name, text, decoded.stopped, decoded.tokens)
+        return Answer(name, text, decoded.stopped, decoded.tokens, decoded.looped)
     kept = f"\n{text}"[: min(found)][1:].rstrip()
     count = 0
     while len(encoder.decode(decoded.ids[:count])) < len(kept):
@@ -147,7 +152,9 @@ def write_answers(path: Path, answers: Sequence[Answer]) -> None:
         UsageError: nothing can be written there.
         TuningError: the disk is full.
     """
-    lines = [json.dumps(asdict(answer), ensure_ascii=False) + "\n" for answer in answers]
+    names = ("id", "answer", "stopped", "tokens")
+    rows = [{name: getattr(answer, name) for name in names} for answer in answers]
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, "".join(lines))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from tutelage.evaluation.contenders import (
     Choice,
     Contender,
     candidates,
+    format_pieces,
     in_best_format,
     with_system,
 )
@@ -207,12 +207,12 @@ def _base_results(task: _Task) -> list[ContenderResult]:
     plain = _contender(task, loaded, BASE, encoders[0], "")
     choices = []
     for contender in (plain, replace(plain, name=WRITTEN, system=task.system)):
-        pieces = len(encoders) * len(task.examples[:FORMAT_MOST])
+        pieces = format_pieces(len(encoders), len(task.examples))
         counting = task.counting(f"{contender.name}: trying formats", pieces)
         choices.append(in_best_format(contender, encoders, task.examples, counting))
         # A system text makes every prompt longer; of the formats only the two that suited the base best are tried.
-        ranks = {tried.name: tried.loss for tried in choices[-1].formats}
-        encoders = tuple(sorted(encoders, key=lambda one: ranks.get(one.template.name, math.inf)))[:2]
+        ranks = [tried.name for tried in choices[-1].formats]
+        encoders = tuple(sorted(encoders, key=lambda one: [*ranks, one.template.name].index(one.template.name)))[:2]
     results = _measured(task, [choice.contender for choice in choices], choices)
     del loaded, plain, contender, choices
     _free()
@@ -235,7 +235,7 @@ def _measured(
     names = " and ".join(contender.name for contender in contenders)
     writing = task.counting(f"{names}: writing answers", len(contenders) * len(task.prompts))
     asks = [contender.ask(task.prompts) for contender in contenders]
-    answers = generate_together(contenders[0].network, asks, task.decoding, writing)
+    answers = generate_together(contenders[0].network, asks, task.decoding, writing, cut_loops=True)
     results = []
     for contender, choice, own in zip(contenders, choices, answers, strict=True):
         losses = choice.losses if choice and len(task.examples) <= FORMAT_MOST else _losses(task, contender)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tutelage.evaluation.answers import Ask
-from tutelage.evaluation.losses import Losses, on_the_same, reference_losses
+from tutelage.evaluation.losses import Losses, joined, on_the_same, reference_losses
 from tutelage.model.forward import Proof
 from tutelage.records import Conversation, Example, Prompt, Role, Turn
 from tutelage.text.encode import Encoder
 from tutelage.text.templates import BuiltIn, Span
 
-FORMAT_MOST = 64
-"""Conversations on which the formats are compared; the loss of the best one is measured on all."""
+FORMAT_FEW, FORMAT_MOST = 16, 64
+"""Every format is tried on a few conversations, the two best of them on more; the best one's loss is of all."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Choice:
 
     Attributes:
         formats: what each format gave.
-        losses: of the best one, on the examples that were tried (the first FORMAT_MOST).
+        losses: of the best one, on the first FORMAT_MOST examples.
     """
 
     contender: Contender
@@ -168,17 +168,33 @@ def in_best_format(
     Args:
         progress: called with the number of conversations measured since the last call, over all formats.
     """
-    few = examples[:FORMAT_MOST]
-    measured = [replace(contender, encoder=one).losses(few, progress) for one in encoders]
-    same = on_the_same(measured)
-    formats = tuple(
-        FormatLoss(one.template.name, losses.per_token, losses.per_token_with_stop, len(losses.answers))
-        for one, losses in zip(encoders, same, strict=True)
-        if losses.answers
+    few, more = examples[:FORMAT_FEW], examples[FORMAT_FEW:FORMAT_MOST]
+    tried = {one.template.name: replace(contender, encoder=one) for one in encoders}
+    losses = {name: one.losses(few, progress) for name, one in tried.items()}
+    shared = dict(zip(losses, on_the_same(list(losses.values())), strict=True))
+    ranked = sorted((name for name in tried if shared[name].answers), key=lambda name: shared[name].per_token)
+    if not ranked:
+        name = next(
+            (name for name, one in tried.items() if isinstance(one.encoder.template, TextFormat)), next(iter(tried))
+        )
+        return _choice(tried[name], (), losses[name])
+    if more:
+        for name in ranked[:2]:
+            losses[name] = joined(losses[name], tried[name].losses(more, progress))
+        shared |= dict(zip(ranked[:2], on_the_same([losses[name] for name in ranked[:2]]), strict=True))
+        ranked[:2] = sorted(ranked[:2], key=lambda name: shared[name].per_token)
+    formats = (
+        FormatLoss(name, shared[name].per_token, shared[name].per_token_with_stop, len(shared[name].answers))
+        for name in ranked
     )
-    if formats:
-        place = min(range(len(encoders)), key=lambda place: same[place].per_token)
-    else:
-        place = next((at for at, one in enumerate(encoders) if isinstance(one.template, TextFormat)), 0)
-    best = encoders[place]
-    return Choice(replace(contender, encoder=best, markers=markers_of(best)), formats, measured[place])
+    return _choice(tried[ranked[0]], tuple(formats), losses[ranked[0]])
+
+
+def _choice(contender: Contender, formats: tuple[FormatLoss, ...], losses: Losses) -> Choice:
+    return Choice(replace(contender, markers=markers_of(contender.encoder)), formats, losses)
+
+
+def format_pieces(encoders: int, examples: int) -> int:
+    """How many conversations `in_best_format` measures, over all formats."""
+    few, more = min(examples, FORMAT_FEW), min(examples, FORMAT_MOST)
+    return encoders * few + min(encoders, 2) * (more - few)

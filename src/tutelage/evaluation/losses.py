@@ -85,6 +85,11 @@ def on_the_same(measured: Sequence[Losses]) -> tuple[Losses, ...]:
     return tuple(losses.among(shared) for losses in measured)
 
 
+def joined(first: Losses, second: Losses) -> Losses:
+    """The losses of two sets of conversations, in their order."""
+    return Losses(first.answers + second.answers, first.left_out + second.left_out)
+
+
 def _last_only(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     """The turns with nothing trained but the last answer."""
     earlier = tuple(replace(turn, trained=False) for turn in turns[:-1])

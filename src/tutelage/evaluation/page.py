@@ -12,6 +12,7 @@ from string import Template
 
 from tutelage.evaluation.answers import Answer
 from tutelage.evaluation.results import OTHER_TOKENS, Asked, Comparison, ContenderResult
+from tutelage.model.generate import LOOP_TIMES, LOOP_TOKENS
 from tutelage.records import Role, Turn
 from tutelage.tuning.run import Step
 
@@ -58,7 +59,7 @@ def _numbers(comparison: Comparison) -> str:
     losses = [result.loss for result in comparison.contenders if result.loss is not None]
     lowest = min(losses) if losses and comparison.one_tokenizer else None
     rows = "".join(_row(result, lowest) for result in comparison.contenders)
-    headings = ("loss per token", "with stop token", "stopped", "tokens per answer")
+    headings = ("loss per token", "with stop token", "stopped", "looped", "tokens per answer")
     head = "".join(f'<th class="n">{heading}</th>' for heading in headings)
     return (
         f"<table><thead><tr><th>contender</th><th>format</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -72,7 +73,8 @@ def _row(result: ContenderResult, lowest: float | None) -> str:
     return (
         f"<tr><td>{escape(result.name)}</td><td>{escape(result.format)}</td>"
         f'<td class="n{best}">{_loss(result.loss)}</td><td class="n">{with_stop}</td>'
-        f'<td class="n">{result.stop_rate:.0%}</td><td class="n">{result.mean_tokens:.0f}</td></tr>'
+        f'<td class="n">{result.stop_rate:.0%}</td><td class="n">{result.loop_rate:.0%}</td>'
+        f'<td class="n">{result.mean_tokens:.0f}</td></tr>'
     )
 
 
@@ -84,7 +86,8 @@ def _notes(comparison: Comparison) -> str:
     notes = [
         "Loss: nats per token of the held-out reference answers; lower is better. Stopped: answers that the "
         "model ended itself. The base is shown in the format in which it expects the reference answers best, "
-        "and its answers also count as stopped where it begins the next turn."
+        "and its answers also count as stopped where it begins the next turn. Looped: answers that were cut, and "
+        f"do not count as stopped, because they said the same {LOOP_TIMES} times over ({LOOP_TOKENS} tokens or more)."
     ]
     if comparison.left_out:
         notes.append(f"{comparison.left_out:,} held-out conversations did not fit every contender.")
@@ -102,14 +105,15 @@ def _notes(comparison: Comparison) -> str:
 def _formats(result: ContenderResult) -> str:
     rows = "".join(
         f'<tr><td>{escape(tried.name)}</td><td class="n">{tried.loss:.3f}</td>'
-        f'<td class="n">{tried.loss_with_stop:.3f}</td></tr>'
-        for tried in sorted(result.formats, key=lambda tried: tried.loss)
+        f'<td class="n">{tried.loss_with_stop:.3f}</td><td class="n">{tried.conversations:,}</td></tr>'
+        for tried in result.formats
     )
-    count = result.formats[0].conversations
-    head = '<tr><th>format</th><th class="n">loss per token</th><th class="n">with stop token</th></tr>'
+    headings = ("loss per token", "with stop token", "conversations")
+    head = "<tr><th>format</th>" + "".join(f'<th class="n">{heading}</th>' for heading in headings) + "</tr>"
+    note = '<p class="soft">All were tried on the first conversations, the two best on more.</p>'
     return _fold(
-        f"{result.name}: every format that was tried ({count:,} conversations)",
-        f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>",
+        f"{result.name}: every format that was tried",
+        f"{note}<table><thead>{head}</thead><tbody>{rows}</tbody></table>",
     )
 
 
@@ -143,7 +147,7 @@ def _column(name: str, text: str, badges: str, ours: bool = False) -> str:
 
 
 def _badges(answer: Answer) -> str:
-    kind, end = ("yes", "stopped") if answer.stopped else ("no", "did not stop")
+    kind, end = ("yes", "stopped") if answer.stopped else ("no", "repeats itself" if answer.looped else "did not stop")
     count = f'<span class="badge">{answer.tokens:,} tokens</span>'
     return f'<div><span class="badge {kind}">{end}</span>{count}</div>'
 

@@ -26,6 +26,7 @@ def in_words(result: ContenderResult) -> str:
     if result.loss is not None:
         parts.append(f"loss per answer token {result.loss:.3f}")
     parts.append(f"stopped {result.stop_rate:.0%}")
+    parts.append(f"looped {result.loop_rate:.0%}")
     parts.append(f"{result.mean_tokens:.0f} tokens an answer")
     return ", ".join(parts)
 
@@ -35,7 +36,7 @@ def table(comparison: Comparison) -> Table:
     made = Table(title=None, title_justify="left", header_style="bold")
     made.add_column("contender")
     made.add_column("format")
-    for heading in ("loss/token", "with stop", "stopped", "tokens/answer"):
+    for heading in ("loss/token", "with stop", "stopped", "looped", "tokens/answer"):
         made.add_column(heading, justify="right")
     lowest = min((result.loss for result in comparison.contenders if result.loss is not None), default=None)
     for result in comparison.contenders:
@@ -46,6 +47,7 @@ def table(comparison: Comparison) -> Table:
             Text(number(result.loss), style="bold green" if best else ""),
             number(result.loss_with_stop),
             f"{result.stop_rate:.0%}",
+            f"{result.loop_rate:.0%}",
             f"{result.mean_tokens:.0f}",
         )
     return made
@@ -57,9 +59,8 @@ def number(value: float | None) -> str:
 
 
 def formats_line(result: ContenderResult) -> str:
-    """What each format gave for a base model, the best first."""
-    ordered = sorted(result.formats, key=lambda tried: tried.loss)
-    return ", ".join(f"{tried.name} {tried.loss:.3f}" for tried in ordered)
+    """What each format gave for a base model, the best first, and on how many conversations."""
+    return ", ".join(f"{tried.name} {tried.loss:.3f} (of {tried.conversations})" for tried in result.formats)
 
 
 def show(comparison: Comparison, console: Console, answers: int = 3) -> None:
@@ -92,7 +93,7 @@ def _side_by_side(comparison: Comparison, place: int, asked: Asked) -> Panel:
         grid.add_row("reference", _text(asked.reference, "green"))
     for result in comparison.contenders:
         answer = result.answers[place]
-        end = "" if answer.stopped else "  … did not stop"
+        end = "" if answer.stopped else "  … repeats itself" if answer.looped else "  … did not stop"
         grid.add_row(_text(result.name), _text(answer.answer).append(end, style="red"))
     return Panel(grid, title=_text(asked.id), title_align="left", border_style="dim")
 

@@ -67,6 +67,11 @@ class ContenderResult:
         return sum(answer.stopped for answer in self.answers) / max(1, len(self.answers))
 
     @property
+    def loop_rate(self) -> float:
+        """Share of the answers that were cut because they repeated themselves."""
+        return sum(answer.looped for answer in self.answers) / max(1, len(self.answers))
+
+    @property
     def mean_tokens(self) -> float:
         """Tokens of an answer, on average."""
         return sum(answer.tokens for answer in self.answers) / max(1, len(self.answers))
@@ -134,6 +139,7 @@ def _contender(result: ContenderResult) -> dict[str, Any]:
         "loss": result.loss,
         "loss_with_stop": result.loss_with_stop,
         "stop_rate": result.stop_rate,
+        "loop_rate": result.loop_rate,
         "mean_tokens": result.mean_tokens,
         "formats": formats,
         "losses": [asdict(answer) for answer in result.losses.answers],

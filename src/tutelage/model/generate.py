@@ -38,9 +38,29 @@ class Decoded:
     stopped: bool
 
     @property
+    def looped(self) -> bool:
+        """Whether it did not stop and repeats itself at its end."""
+        return not self.stopped and loops(self.ids)
+
+    @property
     def tokens(self) -> int:
         """Tokens written, the stop token included."""
         return len(self.ids) + int(self.stopped)
+
+
+LOOP_TIMES, LOOP_TOKENS = 4, 48
+"""A text loops where it ends with the same tokens so many times over, all of them together at least so long."""
+
+
+def loops(ids: Sequence[int]) -> bool:
+    """Whether a text has begun to repeat itself; a greedy answer that does so hardly ever ends."""
+    for period in range(1, len(ids) // LOOP_TIMES + 1):
+        if ids[-1] != ids[-1 - period]:
+            continue
+        length = max(LOOP_TIMES * period, LOOP_TOKENS)
+        if length <= len(ids) and ids[-length:-period] == ids[period - length :]:
+            return True
+    return False
 
 
 def decode(
@@ -50,6 +70,7 @@ def decode(
     settings: DecodingSettings,
     progress: Callable[[int], None] | None = None,
     ended: Callable[[int, Sequence[int]], bool] | None = None,
+    cut_loops: bool = False,
 ) -> tuple[Decoded, ...]:
     """Answers to all prompts, in their order.
 
@@ -62,16 +83,18 @@ def decode(
         stop_ids: ids that end an answer.
         progress: called with the number of prompts answered since the last call.
         ended: whether the ids so far are enough for the prompt at a place; where it says so, no more are made.
+        cut_loops: the same where a greedy text has begun to repeat itself; one that is drawn can leave a loop.
     """
     rows: list[list[int]] = [[] for _ in prompts]
     stopped, done = set[int](), set[int]()
-    told = 0
+    told, greedy = 0, settings.temperature == 0
     for place, token in _all_tokens(network, prompts, stop_ids, settings, done):
         if token in stop_ids:
             stopped.add(place)
         else:
             rows[place].append(token)
-        if token in stop_ids or len(rows[place]) == settings.max_new_tokens or (ended and ended(place, rows[place])):
+        full = token in stop_ids or len(rows[place]) == settings.max_new_tokens
+        if full or (ended and ended(place, rows[place])) or (cut_loops and greedy and loops(rows[place])):
             done.add(place)
         if progress and len(done) > told:
             progress(len(done) - told)

@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from made import QUESTIONS, talk
 
 from tutelage.errors import DataError, UsageError
-from tutelage.evaluation.answers import Answer, Ask, _answer, context_length, generate, write_answers
+from tutelage.evaluation.answers import (
+    Answer,
+    Ask,
+    _answer,
+    context_length,
+    generate,
+    generate_together,
+    write_answers,
+)
 from tutelage.model.generate import Decoded
 from tutelage.recipe import DecodingSettings
 from tutelage.records import Prompt
@@ -53,6 +62,29 @@ def test_an_answer_ends_where_the_next_turn_begins(tokenizer: Any, text: str, ke
     else:
         count = len(encoder.plain(kept)) - 1
         assert answer == Answer("a", kept, True, count + 1)
+
+
+def test_a_greedy_answer_that_loops_is_cut(network: Any, tokenizer: Any) -> None:
+    """The text is the same up to where the loop is seen; what is drawn, and what is not asked for, is not cut."""
+    encoder = Encoder(tokenizer, "plain")
+    # Without attention and hidden layers the next token follows from the last one alone, and must loop.
+    turning = type(network)(network.config)
+    turning.load_state_dict(network.state_dict())
+    for name, weight in turning.named_parameters():
+        if "o_proj" in name or "down_proj" in name:
+            torch.nn.init.zeros_(weight)
+    long = DecodingSettings(max_new_tokens=200, batch_size=3)
+    prompts = prompts_of(list(QUESTIONS[:6]))
+    whole = generate_together(turning, [Ask(encoder, prompts)], long)[0]
+    cut = generate_together(turning, [Ask(encoder, prompts)], long, cut_loops=True)[0]
+    assert any(answer.looped for answer in cut)
+    for one, other in zip(whole, cut, strict=True):
+        assert one.looped == other.looped
+        assert other == one or (other.tokens < one.tokens and one.answer.startswith(other.answer))
+        assert not (other.looped and other.stopped)
+    drawn = long.model_copy(update={"temperature": 0.01})
+    kept = generate_together(turning, [Ask(encoder, prompts)], drawn, cut_loops=True)[0]
+    assert kept == generate_together(turning, [Ask(encoder, prompts)], drawn)[0]
 
 
 def test_the_end_of_the_context_is_respected(network: Any, tokenizer: Any) -> None:

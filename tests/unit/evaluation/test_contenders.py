@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from made import talk
 
 from tutelage.evaluation.answers import generate, generate_together
 from tutelage.evaluation.contenders import (
+    FORMAT_FEW,
     Contender,
     TextFormat,
     candidates,
+    format_pieces,
     in_best_format,
     markers_of,
     text_formats,
@@ -69,6 +72,31 @@ def test_the_format_of_lowest_loss_is_taken(network: Any, tokenizer: Any, exampl
     assert best.encoder.template.name == min(expected, key=lambda name: expected[name])
     assert best.markers == markers_of(best.encoder)
     assert choice.losses == best.losses(examples)
+
+
+def test_with_many_examples_the_two_best_formats_are_measured_on_more(
+    network: Any, tokenizer: Any, examples: Any
+) -> None:
+    many = [examples[place % len(examples)] for place in range(FORMAT_FEW + 5)]
+    many = [replace(example, id=f"{place}") for place, example in enumerate(many)]
+    encoders, proof, done = candidates(tokenizer, "plain"), prove(network), list[int]()
+    choice = in_best_format(Contender("base", "tiny", network, encoders[0], proof), encoders, many, done.append)
+
+    def loss(encoder: Encoder, count: int) -> float:
+        return reference_losses(network, encoder, proof, many[:count]).per_token
+
+    few = {one.template.name: loss(one, FORMAT_FEW) for one in encoders}
+    whole = {one.template.name: loss(one, len(many)) for one in encoders}
+    ranked = sorted(few, key=lambda name: few[name])
+    first, second = sorted(ranked[:2], key=lambda name: whole[name])
+    expected = {first: whole[first], second: whole[second], ranked[2]: few[ranked[2]], ranked[3]: few[ranked[3]]}
+    assert {tried.name: tried.loss for tried in choice.formats} == pytest.approx(expected)
+    assert [tried.name for tried in choice.formats] == [first, second, *ranked[2:]]
+    counts = [len(many), len(many), FORMAT_FEW, FORMAT_FEW]
+    assert [tried.conversations for tried in choice.formats] == counts
+    assert sum(done) == sum(counts) == format_pieces(len(encoders), len(many))
+    assert choice.contender.encoder.template.name == first
+    assert choice.losses == choice.contender.losses(many)
 
 
 def test_without_examples_a_plain_text_format_is_taken(network: Any, tokenizer: Any) -> None:

@@ -12,7 +12,7 @@ import tiny
 from tutelage.errors import TuningError
 from tutelage.model import adapters
 from tutelage.model.forward import plain
-from tutelage.model.generate import Decoded, decode, stream
+from tutelage.model.generate import LOOP_TIMES, LOOP_TOKENS, Decoded, decode, loops, stream
 from tutelage.recipe import AdapterSettings, DecodingSettings
 
 PROMPTS = [tiny.tokens(length, length).ids.tolist() for length in (4, 9, 6)]
@@ -120,3 +120,16 @@ def test_the_random_numbers_of_others_are_left_alone() -> None:
     torch.random.set_rng_state(decode_state)
     decode(network, PROMPTS, NEVER, settings(temperature=1.0))
     assert torch.equal(torch.rand(2), right)
+
+
+def test_a_loop_is_the_same_four_times_over() -> None:
+    """Four copies at least, 48 tokens at least; one token less or one that differs is none."""
+    for period in (1, 2, 5, 12, 13, 20):
+        turn = list(range(period))
+        length = max(LOOP_TIMES * period, LOOP_TOKENS)
+        text = [99, 98, *(turn * length)[-length:]]
+        assert loops(text)
+        assert not loops([*text[:1], *text[3:]])
+        assert not loops([*text, 97])
+        assert not loops([*text[:-period], 97, *text[-period + 1 :]] if period > 1 else [*text[:-1], 97])
+    assert not loops(list(range(300)))
