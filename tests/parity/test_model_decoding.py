@@ -10,7 +10,7 @@ import torch
 
 import tiny
 from tutelage.model import cache as caching
-from tutelage.model import generate as generating
+from tutelage.model import padded, slots, words
 from tutelage.model.forward import Proof, attending, pack_token_losses
 from tutelage.model.generate import decode, stream
 from tutelage.recipe import DecodingSettings
@@ -75,7 +75,7 @@ FAST = ("llama", "gemma3", "gpt2", "phi", "mixtral")
 
 def test_which_models_are_decoded_side_by_side_without_padding() -> None:
     """Found out by trying: layers that look back otherwise, or soft caps, keep the model's own forward and cache."""
-    fitting = {name for name in tiny.MODELS if generating._fits(tiny.network(name))}
+    fitting = {name for name in tiny.MODELS if slots.fits(tiny.network(name))}
     assert fitting >= set(FAST)
     assert fitting.isdisjoint({"gemma2", "granite", "cohere", "mamba", "falcon_h1", "lfm2", "rwkv", "gpt"})
 
@@ -85,14 +85,15 @@ def test_a_neighbour_changes_no_probability(name: str, monkeypatch: pytest.Monke
     """A short prompt beside a long one: the logits behind its tokens."""
     network = tiny.network(name)
     found: list[torch.Tensor] = []
-    choose = generating._choose
+    choose = words.choose
     coldest = settings(temperature=1e-30)  # as greedy, but all logits are looked at
 
     def noting(logits: torch.Tensor, *others: Any) -> torch.Tensor:
         found.append(logits[-1].clone())
         return choose(logits, *others)
 
-    monkeypatch.setattr(generating, "_choose", noting)
+    monkeypatch.setattr(words, "choose", noting)
+    monkeypatch.setattr(padded, "choose", noting)
     decode(network, PROMPTS[:2], NEVER, coldest)  # the longer stands first
     beside, found = found, []
     decode(network, PROMPTS[:1], NEVER, coldest)
@@ -103,7 +104,7 @@ def test_a_neighbour_changes_no_probability(name: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("name", ["llama", "phi"])
 def test_the_likeliest_word_is_found_block_by_block(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 7 words, and a head with a bias; one block holds them all in the other tests."""
-    monkeypatch.setattr(generating, "_WORDS", 7)
+    monkeypatch.setattr(words, "BLOCK", 7)
     made = decode(tiny.network(name), PROMPTS, NEVER, settings())
     assert [answer.ids for answer in made] == [slowly(tiny.network(name), prompt, 12)[0] for prompt in PROMPTS]
 
@@ -127,8 +128,8 @@ def test_prompts_that_begin_alike_are_read_once_and_answered_as_alone(
     """A beginning of 40 tokens, past Gemma's window of 8, before prompts of several lengths; one begins otherwise."""
     network, begin = tiny.network(name), tiny.tokens(40, 77).ids.tolist()
     read: list[int] = []
-    kept = generating.read_prefix
-    monkeypatch.setattr(generating, "read_prefix", lambda inner, ids: read.append(len(ids)) or kept(inner, ids))
+    kept = slots.read_prefix
+    monkeypatch.setattr(slots, "read_prefix", lambda inner, ids: read.append(len(ids)) or kept(inner, ids))
     prompts = [begin + prompt for prompt in PROMPTS]
     made = decode(network, prompts, NEVER, settings(batch_size=7))
     assert read == [40]
@@ -147,7 +148,7 @@ def test_token_losses_after_a_prefix_are_those_of_the_whole(name: str) -> None:
     ]
     with attending(network, SHARED):
         right = pack_token_losses(network, make_pack(whole), SHARED)
-        prefix = generating.read_prefix(network, begin.ids.tolist())
+        prefix = slots.read_prefix(network, begin.ids.tolist())
         ours = pack_token_losses(network, make_pack(items), SHARED, prefix)
     tiny.agree(ours, right, 2e-6, 1e-7)
 
@@ -190,3 +191,34 @@ def test_sampled_tokens_follow_the_models_probabilities() -> None:
     frequencies = torch.bincount(torch.tensor(tokens), minlength=len(right)) / len(tokens)
     assert len(inside) > 1 and set(tokens) == inside
     assert float((frequencies - expected).abs().sum()) / 2 < 0.12
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("name", FAST)
+def test_guessed_words_are_checked_and_save_passes(name: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long answers of small random networks repeat themselves; with and without guesses they are the same."""
+    network, long = tiny.network(name), settings(max_new_tokens=150)
+    assert slots.fits(network)
+    passes: list[int] = []
+    own = slots._decoded
+
+    def counted(inner: Any, ids: torch.Tensor, *others: Any) -> torch.Tensor:
+        passes.append(ids.numel())
+        return own(inner, ids, *others)
+
+    monkeypatch.setattr(slots, "_decoded", counted)
+    guessed = decode(network, PROMPTS[:count], NEVER, long)
+    with_guesses, passes = passes, []
+    monkeypatch.setattr(slots, "FEW", 0)
+    plainly = decode(network, PROMPTS[:count], NEVER, long)
+    assert guessed == plainly
+    assert len(passes) == 150  # one that reads the prompts, one for each further token
+    assert len(with_guesses) < 140, len(with_guesses)
+
+
+def test_a_guess_is_what_followed_before() -> None:
+    assert slots._guess([5, 1, 2, 3, 8, 9, 7, 1, 2, 3], 2) == [8, 9]
+    assert slots._guess([1, 2, 6, 4, 1, 2, 3, 4, 1, 2], 3) == [3, 4, 1]  # the latest place counts
+    assert slots._guess([0, 1, 2, 3, 1, 2, 3], 7) == [1, 2, 3, 1, 2, 3, 1]
+    assert slots._guess([7, 7, 7, 7], 3) == [7, 7, 7]
+    assert slots._guess([1, 2, 3], 3) == slots._guess([1, 2, 3, 1, 2, 3], 0) == slots._guess([], 3) == []

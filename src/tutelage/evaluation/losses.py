@@ -13,7 +13,7 @@ from tutelage.errors import TemplateError
 from tutelage.evaluation.answers import context_length
 from tutelage.model.cache import KeyValues, shared_length
 from tutelage.model.forward import Proof, alike_up_to, attending, pack_token_losses, plain
-from tutelage.model.generate import WORTH, read_prefix
+from tutelage.model.slots import WORTH, read_prefix
 from tutelage.records import Example, Turn
 from tutelage.text.encode import Encoder, Tokens
 from tutelage.text.pack import best_fit, make_pack

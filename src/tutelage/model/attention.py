@@ -2,13 +2,15 @@
 
 The transformers library lets a model's attention be replaced by name. Ours calls causal attention once for
 each example of the row, so no mask of T x T is ever made and a neighbour cannot be seen: its tokens are not
-among the operands.
+among the operands. On a CUDA card, one call of a kernel for texts of different lengths does the same for a whole row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -63,29 +65,100 @@ def examples_apart(
     if boundaries is None:
         assert cache is not None
         return cache.attend(_layer(module), query, key, value, scaling, sliding_window), None
-    before = None
     if cache is not None:
         cache.keep(_layer(module), key, value, boundaries)
-        before = cache.before(_layer(module))
+    elif _has_kernel(query) and not (dropout and module.training):
+        return row_at_once(_kernel(), query, key, value, boundaries, scaling, sliding_window), None
+    gone = dropout if module.training else 0.0
+    return _one_by_one(module, query, key, value, boundaries, scaling, gone, sliding_window, cache), None
+
+
+def _one_by_one(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    boundaries: tuple[int, ...],
+    scaling: float | None,
+    dropout: float,
+    window: int | None,
+    cache: KeyValues | None,
+) -> torch.Tensor:
     lengths = [end - start for start, end in pairwise(boundaries)]
     made = []
     # Split rather than sliced: the gradient of a slice is a row of zeros for each example.
-    for asked, seen, told in zip(*(tensor.split(lengths, 2) for tensor in (query, key, value)), strict=True):
-        if before is not None:
+    texts = zip(*(tensor.split(lengths, 2) for tensor in (query, key, value)), strict=True)
+    for number, (asked, seen, told) in enumerate(texts):
+        if cache is not None and (before := cache.before(_layer(module), number)) is not None:
             seen, told = (torch.cat(parts, 2) for parts in zip(before, (seen, told), strict=True))
-        band = _band(asked.shape[2], seen.shape[2], sliding_window, query.device)
+        band = _band(asked.shape[2], seen.shape[2], window, query.device)
         made.append(
             F.scaled_dot_product_attention(
                 asked,
                 _for_each_head(seen, query),
                 _for_each_head(told, query),
                 attn_mask=band,
-                dropout_p=dropout if module.training else 0.0,
+                dropout_p=dropout,
                 is_causal=band is None,
                 scale=scaling,
             ).transpose(1, 2)
         )
-    return torch.cat(made, dim=1), None
+    return torch.cat(made, dim=1)
+
+
+def row_at_once(
+    kernel: Callable[..., torch.Tensor],
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    boundaries: tuple[int, ...],
+    scaling: float | None,
+    window: int | None,
+) -> torch.Tensor:
+    """What `examples_apart` gives for a row, from one call of `torch.nn.attention.varlen.varlen_attn`.
+
+    Args:
+        kernel: takes (T, heads, d) of all texts, their offsets and the longest length; its window counts the
+            tokens before a token, without itself, and 0 after it makes it causal.
+    """
+    offsets, longest = _offsets(boundaries, query.device), max(end - start for start, end in pairwise(boundaries))
+    asked, seen, told = (part[0].transpose(0, 1) for part in (query, key, value))
+    made = kernel(
+        asked,
+        seen,
+        told,
+        offsets,
+        offsets,
+        longest,
+        longest,
+        scale=scaling,
+        window_size=(-1 if window is None else window - 1, 0),
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    return made[None]
+
+
+@lru_cache(maxsize=4)
+def _offsets(boundaries: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    return torch.tensor(boundaries, dtype=torch.int32, device=device)
+
+
+@lru_cache(maxsize=1)
+def _kernel() -> Any:
+    """PyTorch's attention for texts of different lengths, None where this version has none that knows windows."""
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return None
+    known = inspect.signature(varlen_attn).parameters
+    return varlen_attn if {"window_size", "enable_gqa", "scale"} <= set(known) else None
+
+
+def _has_kernel(query: torch.Tensor) -> bool:
+    """Whether the kernel takes these: half precision on a card with tensor cores of Ampere or later, 256 wide."""
+    if query.device.type != "cuda" or query.dtype not in (torch.bfloat16, torch.float16) or _kernel() is None:
+        return False
+    return query.shape[-1] <= 256 and torch.cuda.get_device_capability(query.device) >= (8, 0)
 
 
 def _problem(module: torch.nn.Module, mask: torch.Tensor | None, window: int | None, others: dict[str, Any]) -> str:

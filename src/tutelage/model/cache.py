@@ -33,7 +33,7 @@ class KeyValues:
     def __init__(self, slots: int, prefix: KeyValues | None = None) -> None:
         self.slots, self.prefix = slots, prefix
         self.lengths: list[int] = []
-        self._filling: list[int] = []
+        self._filling: list[tuple[int, int]] = []  # slot and place where each text of the row in hand goes
         self._layers: dict[int, tuple[Tensor, Tensor]] = {}
         self._room = 0
         self._places = torch.zeros(0)
@@ -41,21 +41,41 @@ class KeyValues:
 
     def admit(self, lengths: Sequence[int], prefix: KeyValues | None = None) -> None:
         """The next row through the network holds new texts of these lengths, one for each of the next slots."""
-        self._filling, self.prefix = list(range(len(self.lengths), len(self.lengths) + len(lengths))), prefix
+        self.prefix = prefix
+        self._filling = [(len(self.lengths) + number, self.offset) for number in range(len(lengths))]
         self.lengths += [length + self.offset for length in lengths]
-        self._room = max(self._room, -(-(max(self.lengths) + 1) // GROWTH) * GROWTH)
+        self._make_room(max(self.lengths) + 1)
+
+    def extend(self, counts: Sequence[int]) -> list[int]:
+        """The next row holds so many further tokens of each text in use; returns where each of them begins."""
+        starts, self.prefix = self.lengths, None
+        self._filling = list(enumerate(starts))
+        self.lengths = [start + count for start, count in zip(starts, counts, strict=True)]
+        self._make_room(max(self.lengths) + 1)
+        return starts
+
+    def shorten(self, lengths: Sequence[int]) -> None:
+        """What stands beyond these lengths is forgotten."""
+        self.lengths = list(lengths)
+
+    def _make_room(self, longest: int) -> None:
+        self._room = max(self._room, -(-longest // GROWTH) * GROWTH)
 
     @property
     def offset(self) -> int:
         """Tokens of the prefix."""
         return self.prefix.lengths[0] if self.prefix else 0
 
-    def before(self, layer: int) -> tuple[Tensor, Tensor] | None:
-        """Keys and values (1, key heads, P, d) of the prefix, None without one."""
-        if self.prefix is None:
+    def before(self, layer: int, number: int) -> tuple[Tensor, Tensor] | None:
+        """Keys and values (1, key heads, P, d) of what stands before a text of the row in hand, None for nothing."""
+        store, slot, end = (self.prefix, 0, self.offset) if self.prefix else (self, *self._place(number))
+        if not end:
             return None
-        keys, values = self.prefix._layers[layer]
-        return keys[:1, :, : self.offset], values[:1, :, : self.offset]
+        keys, values = store._layers[layer]
+        return keys[slot : slot + 1, :, :end], values[slot : slot + 1, :, :end]
+
+    def _place(self, number: int) -> tuple[int, int]:
+        return self._filling[number] if self._filling else (0, 0)
 
     def advance(self, device: torch.device) -> Tensor:
         """The next row holds one token for each text in use; returns their positions (n, 1)."""
@@ -63,7 +83,7 @@ class KeyValues:
         self._filling = []
         self.lengths = [length + 1 for length in self.lengths]
         longest = max(self.lengths)
-        self._room = max(self._room, -(-longest // GROWTH) * GROWTH)
+        self._make_room(longest)
         self._ends = positions
         self._places = torch.arange(longest, device=device)
         return positions[:, None]
@@ -88,12 +108,12 @@ class KeyValues:
         """Keys and values (1, heads, T, d) of the admitted texts, which stand one after the other."""
         if not self._filling:
             return
-        offset, before = self.offset, self.before(layer)
+        shared = self.before(layer, 0) if self.prefix else None
         for place, (store, part) in enumerate(zip(self._of(layer, key, value), (key, value), strict=True)):
-            for slot, (start, end) in zip(self._filling, pairwise(boundaries), strict=True):
-                store[slot, :, offset : offset + end - start] = part[0, :, start:end]
-                if before is not None:
-                    store[slot, :, :offset] = before[place][0]
+            for (slot, at), (start, end) in zip(self._filling, pairwise(boundaries), strict=True):
+                store[slot, :, at : at + end - start] = part[0, :, start:end]
+                if shared is not None:
+                    store[slot, :, :at] = shared[place][0]
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None

@@ -151,7 +151,7 @@ def _own_loss(network: PreTrainedModel, pack: Pack, start: int, end: int) -> Ten
 def pack_token_losses(network: Any, pack: Pack, proof: Proof, prefix: KeyValues | None = None) -> Tensor:
     """(n,) losses in nats at the weighted places of a pack, in order; call inside `attending`.
 
-    prefix: a text before each example, already read (`generate.read_prefix`); only for a model that is packed.
+    prefix: a text before each example, already read (`slots.read_prefix`); only for a model that is packed.
     """
     inner = plain(network)
     made = []

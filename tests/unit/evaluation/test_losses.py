@@ -12,7 +12,7 @@ from tutelage.evaluation import losses as losses_module
 from tutelage.evaluation.contenders import candidates
 from tutelage.evaluation.losses import Losses, on_the_same, reference_losses
 from tutelage.model.forward import prove
-from tutelage.model.generate import WORTH
+from tutelage.model.slots import WORTH
 from tutelage.records import Example
 from tutelage.text.encode import Encoder
 

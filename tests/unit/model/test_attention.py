@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,8 @@ from torch import Tensor
 
 import tiny
 from tutelage.errors import ModelError
-from tutelage.model.attention import NAME, apart, examples_apart
+from tutelage.model import attention
+from tutelage.model.attention import NAME, apart, examples_apart, row_at_once
 
 
 def module(**attributes: Any) -> torch.nn.Module:
@@ -52,6 +54,60 @@ def test_by_hand(boundaries: tuple[int, ...], heads: int, keys: int, scale: floa
     )
     assert weights is None and made.is_contiguous()
     tiny.agree(made, by_hand(query, key, value, boundaries, scale or 0.5, window or 99), 1e-6, 1e-7)
+
+
+def documented(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    offsets: Tensor,
+    key_offsets: Tensor,
+    longest: int,
+    longest_key: int,
+    *,
+    scale: float | None = None,
+    window_size: tuple[int, int] = (-1, -1),
+    enable_gqa: bool = False,
+) -> Tensor:
+    """What PyTorch's documentation says that its kernel for texts of different lengths computes; it needs a GPU."""
+    assert offsets.dtype == key_offsets.dtype == torch.int32 and torch.equal(offsets, key_offsets)
+    assert longest == longest_key == int((offsets[1:] - offsets[:-1]).max())
+    assert enable_gqa == (query.shape[1] != key.shape[1])
+    out = torch.zeros_like(query)
+    before, after = window_size
+    for start, end in pairwise(offsets.tolist()):
+        for place in range(start, end):
+            first = start if before < 0 else max(start, place - before)
+            last = end if after < 0 else min(end, place + after + 1)
+            for head in range(query.shape[1]):
+                own = head * key.shape[1] // query.shape[1]
+                scores = key[first:last, own] @ query[place, head] * (scale or query.shape[-1] ** -0.5)
+                out[place, head] = scores.softmax(0) @ value[first:last, own]
+    return out
+
+
+@pytest.mark.parametrize("boundaries", [(0, 9), (0, 4, 9), (0, 1, 2, 9)])
+@pytest.mark.parametrize(("heads", "keys"), [(4, 4), (4, 2), (4, 1)])
+@pytest.mark.parametrize(("scale", "window"), [(None, None), (0.3, 1), (0.3, 3), (None, 50)])
+def test_a_row_at_once(
+    boundaries: tuple[int, ...], heads: int, keys: int, scale: float | None, window: int | None
+) -> None:
+    """The call of the kernel that a GPU has, against attention within each example."""
+    query, key, value = parts(heads, keys)
+    mask = None if window is None else torch.tensor(window)
+    made = row_at_once(documented, query, key, value, boundaries, scale, window)
+    apart, _ = examples_apart(
+        module(), query, key, value, mask, scaling=scale, sliding_window=window, boundaries=boundaries
+    )
+    tiny.agree(made, apart, 1e-6, 1e-7)
+
+
+def test_the_kernel_takes_what_is_passed() -> None:
+    """Every argument's name is one of this PyTorch's own."""
+    kernel = attention._kernel()
+    known = set(inspect.signature(kernel).parameters)
+    assert set(inspect.signature(documented).parameters) - {"offsets", "key_offsets", "longest", "longest_key"} <= known
+    assert not attention._has_kernel(torch.zeros(1, 1, 1, 64, dtype=torch.bfloat16))  # no GPU
 
 
 def test_dropout_only_while_training() -> None:
