@@ -63,8 +63,8 @@ class ModelSettings(Section):
 class AdapterSettings(Section):
     """Which weights change."""
 
-    kind: Literal["full", "lora"] = "lora"
-    """full: every weight; lora: small matrices beside the linear layers."""
+    kind: Literal["full", "lora", "qlora"] = "lora"
+    """full: every weight; lora: small matrices beside the linear layers; qlora: the same beside a base in 4 bits."""
     rank: int = Field(16, ge=1)
     """Rank of the LoRA matrices."""
     alpha: float = Field(32.0, gt=0)

@@ -11,7 +11,7 @@ from peft import PeftModel
 from torch import Tensor
 
 import tiny
-from tutelage.model import adapters
+from tutelage.model import adapters, layers
 from tutelage.model.forward import Proof, plain, prove
 from tutelage.model.load import in_precision, load
 from tutelage.model.machine import quiet_libraries
@@ -54,6 +54,32 @@ def test_at_its_start_it_is_the_base_bit_for_bit(name: str) -> None:
         pytest.skip("PEFT puts LoRA on Llama 4's router, which returns two tensors, and fails")
     base = logits(tiny.network(name))
     assert torch.equal(logits(adapters.add(tiny.network(name), AdapterSettings(rank=4), 0)), base)
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3"])
+def test_beside_a_base_in_four_bits_it_is_lora_beside_the_rounded_weights(name: str, tmp_path: Path) -> None:
+    """QLoRA against a plain network whose linear layers hold what the 4 bits stand for: losses and every weight."""
+    from bitsandbytes.functional import dequantize_4bit
+
+    network = load(str(tiny.save(tmp_path, name)), torch.device("cpu"), torch.float32, print, four_bits=True).network
+    twin = tiny.network(name)
+    count = 0
+    for own, other in zip(network.modules(), twin.modules(), strict=True):
+        if type(own).__name__ == "Linear4bit":
+            other.weight.data = dequantize_4bit(own.weight.data, own.weight.quant_state).view_as(other.weight)
+            count += 1
+    assert count == 14
+    weights = []
+    for one in (network, twin):
+        proof = prove(one)
+        assert proof.packed
+        tuned_one = adapters.add(one, AdapterSettings(kind="qlora", rank=4, alpha=8), 0)
+        layers.quicken(tuned_one)
+        tune(tuned_one, proof)
+        weights.append({key: weight.detach() for key, weight in adapters.trainable(tuned_one).items()})
+    assert weights[0].keys() == weights[1].keys()
+    for key, weight in weights[0].items():
+        tiny.agree(weight, weights[1][key], 1e-4, 1e-5)
 
 
 def test_in_bfloat16_it_starts_as_the_base_too_with_its_own_weights_in_float32() -> None:

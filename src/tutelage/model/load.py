@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
+import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from tutelage.errors import ModelError
+from tutelage.errors import ModelError, UsageError
 from tutelage.model.machine import Say, first_line, quiet_libraries, read_json
 from tutelage.model.machine import weights_hash as weights_hash  # others look for it here
 from tutelage.model.starter import convert_gguf, starter_folder
+from tutelage.model.tokenizer import read_tokenizer
+from tutelage.model.tokenizer import tokenizer_hash as tokenizer_hash  # others look for it here
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
@@ -242,7 +244,14 @@ def _keys(value: object) -> Iterator[str]:
         yield from _keys(item)
 
 
-def load(model: str | Located, device: torch.device, dtype: torch.dtype, say: Say, merge: bool = True) -> Loaded:
+def load(
+    model: str | Located,
+    device: torch.device,
+    dtype: torch.dtype,
+    say: Say,
+    merge: bool = True,
+    four_bits: bool = False,
+) -> Loaded:
     """Brings a model into memory, in eval mode.
 
     Args:
@@ -251,15 +260,18 @@ def load(model: str | Located, device: torch.device, dtype: torch.dtype, say: Sa
         dtype: the weights' number format.
         say: called with a line for the user.
         merge: an adapter is merged into the weights in float32; False: it stays apart, as a PeftModel.
+        four_bits: the linear layers but the head in 4 bits (NF4; Dettmers et al. 2023, arXiv:2305.14314).
 
     Raises:
+        UsageError: 4 bits without bitsandbytes, or for a model that is a base with an adapter.
         ModelError: where the model is refused, is no causal language model, or its parts do not fit together.
     """
     located = locate(model, say) if isinstance(model, str) else model
     tokenizer = load_tokenizer(located)
     merged = (*located.beneath, located.adapter) if located.adapter and merge else located.beneath
     with quiet_libraries():
-        network: Any = _network(located.folder, torch.float32 if merged else dtype)
+        quantized = _in_four_bits(located, merged, device, dtype) if four_bits else {}
+        network: Any = _network(located.folder, torch.float32 if merged else dtype, **quantized)
         for adapter in merged:
             network = _attach(network, adapter).merge_and_unload(safe_merge=True)
         network = (in_precision(network, dtype) if merged else network).to(device)
@@ -282,7 +294,21 @@ def in_precision(network: Any, dtype: torch.dtype) -> Any:
     return network
 
 
-def _network(folder: Path, dtype: torch.dtype) -> Any:
+def _in_four_bits(located: Located, merged: Sequence[Path], device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """What transformers is told to load a base in 4 bits, straight onto its device."""
+    from transformers import BitsAndBytesConfig
+
+    if merged:
+        raise UsageError(f"{located.name} is a base with an adapter, and only a plain base can be tuned in 4 bits")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise UsageError("adapter.kind=qlora needs bitsandbytes: pip install 'tutelage[qlora]'; or take lora")
+    config = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    return {"quantization_config": config, "device_map": {"": str(device)}}
+
+
+def _network(folder: Path, dtype: torch.dtype, **others: Any) -> Any:
     from transformers import AutoModelForCausalLM
 
     attention = _check_architecture(folder)
@@ -295,6 +321,7 @@ def _network(folder: Path, dtype: torch.dtype) -> Any:
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
+            **others,
         )
     except Exception as error:  # transformers, safetensors and torch raise many kinds for a damaged folder
         raise ModelError(f"the weights in {folder} cannot be loaded: {first_line(error)}") from error
@@ -338,45 +365,8 @@ def _attach(network: PreTrainedModel, adapter: Path) -> Any:
 
 
 def load_tokenizer(located: Located) -> PreTrainedTokenizerFast:
-    """The tokenizer of a located model, with an end-of-sequence token.
-
-    Raises:
-        ModelError: where it has no fast form, or the model has no end-of-sequence token.
-    """
-    from transformers import AutoTokenizer
-
-    folder = located.folder
-    # tokenizer.json is taken as it is; a family's own class would build parts of it from its own defaults.
-    kind: Any = PreTrainedTokenizerFast if (folder / "tokenizer.json").is_file() else AutoTokenizer
-    try:
-        with quiet_libraries():
-            tokenizer: Any = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # a tokenizer's files can be wrong in many ways
-        raise ModelError(f"the tokenizer in {folder} cannot be loaded: {first_line(error)}") from error
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise ModelError(
-            f"the tokenizer in {folder} ({type(tokenizer).__name__}) has no fast form, which is needed here. "
-            "Convert it to tokenizer.json with transformers"
-        )
-    _complete_tokens(folder, tokenizer)
-    if tokenizer.eos_token_id is None:
-        raise ModelError(
-            f"{folder} names no end-of-sequence token, so the model could never learn to stop. Name it as "
-            "eos_token in tokenizer_config.json"
-        )
-    return tokenizer
-
-
-def _complete_tokens(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Takes the ids of bos and eos from the model's config where the tokenizer's files name none (GPT-2)."""
-    config = read_json(folder / "config.json")
-    for name in ("bos", "eos"):
-        number = config.get(f"{name}_token_id")
-        number = number[0] if isinstance(number, list) and number else number
-        if getattr(tokenizer, f"{name}_token_id") is None and isinstance(number, int):
-            token = tokenizer.convert_ids_to_tokens(number)
-            if token is not None:
-                setattr(tokenizer, f"{name}_token", token)
+    """The tokenizer of a located model; see `read_tokenizer`."""
+    return read_tokenizer(located.folder)
 
 
 def located_hash(located: Located) -> str:
@@ -386,11 +376,3 @@ def located_hash(located: Located) -> str:
     for adapter in adapters:
         whole = hashlib.sha256(f"{whole} {weights_hash(adapter)}".encode()).hexdigest()
     return whole
-
-
-def tokenizer_hash(tokenizer: PreTrainedTokenizerFast) -> str:
-    """SHA-256 over a tokenizer's vocabulary, rules and special tokens, but not padding and truncation."""
-    text = tokenizer.backend_tokenizer.to_str()
-    start = text.index('"added_tokens"')  # padding and truncation, a caller's momentary wish, stand before it
-    special = {name: str(token) for name, token in sorted(tokenizer.special_tokens_map.items())}
-    return hashlib.sha256(f"{json.dumps(special)}\n{text[start:]}".encode()).hexdigest()

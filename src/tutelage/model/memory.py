@@ -18,13 +18,20 @@ from tutelage.recipe import Recipe
 PROGRAM = 0.65e9
 """Python, torch and transformers themselves, in bytes."""
 SAFETY = 1.1
+FOUR_BITS = 0.52
+"""Bytes of a weight in 4 bits with its share of the scales (QLoRA with double quantization: 4.127 bits)."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a model's memory follows from: numbers of weights, layers, widths and words."""
+    """What a model's memory follows from: numbers of weights, layers, widths and words.
+
+    `matrices` is the number of weights in all matrices but embedding and head, `linear` the sum of their sides: LoRA
+    has rank times that many weights.
+    """
 
     weights: int
+    matrices: int
     linear: int
     layers: int
     width: int
@@ -34,27 +41,27 @@ class Shape:
 
 
 def shape_of(located: Located) -> Shape:
-    """Read from config.json and the safetensors headers; no weight is read.
-
-    `linear` is the sum of both sides of all matrices but embedding and head: LoRA has rank times that many weights.
-    """
+    """Read from config.json and the safetensors headers; no weight is read."""
     from transformers import AutoConfig
 
     with quiet_libraries():
         config: Any = AutoConfig.from_pretrained(located.folder, local_files_only=True, trust_remote_code=False)
     config = config.get_text_config()
-    weights, linear = 0, 0
+    weights, matrices, linear = 0, 0, 0
     for path in sorted(located.folder.glob("*.safetensors")):
         with safe_open(str(path), framework="pt") as file:
             shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 # no mapping
         weights += sum(torch.Size(shape).numel() for shape in shapes)
-        linear += sum(sum(shape) for shape in shapes if len(shape) == 2 and config.vocab_size not in shape)
+        inside = [shape for shape in shapes if len(shape) == 2 and config.vocab_size not in shape]
+        matrices += sum(torch.Size(shape).numel() for shape in inside)
+        linear += sum(map(sum, inside))
     width = config.hidden_size
     inner = getattr(config, "intermediate_size", None)
     heads = getattr(config, "num_attention_heads", None) or 0  # a state-space model has none
     head = getattr(config, "head_dim", None) or (width // heads if heads else 0)
     return Shape(
         weights,
+        matrices,
         linear,
         config.num_hidden_layers,
         width,
@@ -80,7 +87,9 @@ def needed(shape: Shape, recipe: Recipe, dtype: torch.dtype, row: int, trained: 
     saved = row * (shape.layers * shape.width * size + layer if recipe.tuning.checkpointing else shape.layers * layer)
     scored = min(CHUNK, trained)
     loss = scored * shape.vocabulary * size if full else 3 * scored * shape.width * 4
-    return (PROGRAM + shape.weights * size + state + saved + loss) * SAFETY
+    narrow = shape.matrices if recipe.adapter.kind == "qlora" else 0
+    kept = (shape.weights - narrow) * size + narrow * FOUR_BITS
+    return (PROGRAM + kept + state + saved + loss) * SAFETY
 
 
 def fitted(

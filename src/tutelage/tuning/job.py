@@ -106,7 +106,8 @@ def _load(located: Located, recipe: Recipe, watch: Watch) -> Loaded:
     """The network in memory; only now, so that a mistake in the data is told within seconds."""
     machine.set_threads(recipe.model.threads)
     device = machine.choose_device(recipe.model.device)
-    return load(located, device, machine.choose_precision(recipe.model.precision, device), watch.say)
+    dtype = machine.choose_precision(recipe.model.precision, device)
+    return load(located, device, dtype, watch.say, four_bits=recipe.adapter.kind == "qlora")
 
 
 def _start(prepared: Prepared) -> Run:

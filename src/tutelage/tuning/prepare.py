@@ -17,7 +17,11 @@ from tutelage.text.certificate import Certificate, walk
 from tutelage.text.encode import Encoded, Encoder, encode_all
 from tutelage.text.pack import Plan, packs_of, plan
 
-MEASURED: dict[str, tuple[float, float]] = {"lora": (1e-3, 1.5), "full": (3e-5, 2.0)}
+MEASURED: dict[str, tuple[float, float]] = {
+    "lora": (1e-3, 1.5),
+    "qlora": (1e-3, 1.5),
+    "full": (3e-5, 2.0),
+}
 """Learning rate and epochs by adapter kind, from the experiments in LOG.md."""
 
 

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 import tiny
 from tutelage.errors import CertificateError, DataError, TuningError, UsageError
 from tutelage.model import adapters
+from tutelage.model import load as loading
 from tutelage.model.load import load, locate, located_hash
 from tutelage.model.machine import quiet_libraries, weights_hash
 from tutelage.recipe import Recipe, build, read_recipe
@@ -61,7 +62,7 @@ def measured(run: Run) -> list[tuple[Any, ...]]:
     return [(s.step, s.loss, s.tokens, s.trained_tokens, s.lr, s.grad_norm, s.held_out_loss) for s in run.steps()]
 
 
-@pytest.mark.parametrize("kind", ["lora", "full"])
+@pytest.mark.parametrize("kind", ["lora", "qlora", "full"])
 def test_what_a_run_leaves_behind(kind: str, bases: Path, tmp_path: Path) -> None:
     said: list[str] = []
     seen: list[tuple[int, int]] = []
@@ -109,6 +110,18 @@ def test_what_a_run_leaves_behind(kind: str, bases: Path, tmp_path: Path) -> Non
     assert any("10 rows" in line for line in said)
 
 
+def test_four_bits_are_for_a_plain_base_and_need_bitsandbytes(
+    bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tune(recipe_for(bases, tmp_path, "tuning.max_steps=1"))
+    further = ("adapter.kind=qlora", f"model.base={run.folder}", f"out={tmp_path / 'further'}")
+    with pytest.raises(UsageError, match="only a plain base can be tuned in 4 bits"):
+        tune(recipe_for(bases, tmp_path, *further))
+    monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="needs bitsandbytes: pip install"):
+        tune(recipe_for(bases, tmp_path, "adapter.kind=qlora", f"out={tmp_path / 'without'}"))
+
+
 def test_the_tuned_model_loads_as_it_ended(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full run is a Hugging Face folder, a LoRA run a PEFT adapter: both give the logits of the last step."""
     ends: list[Any] = []
@@ -133,7 +146,7 @@ def test_the_tuned_model_loads_as_it_ended(bases: Path, tmp_path: Path, monkeypa
     assert len(adapters.trainable(adapter)) == 0 and "lora" in str(adapter)
 
 
-@pytest.mark.parametrize("kind", ["lora", "full"])
+@pytest.mark.parametrize("kind", ["lora", "qlora", "full"])
 def test_the_resolved_recipe_repeats_the_run_bit_for_bit(kind: str, bases: Path, tmp_path: Path) -> None:
     """Defaults are filled in; the second run has the same hashes, the same metrics and the same weights."""
     overrides = (f"adapter.kind={kind}", "tuning.lr=0", "tuning.epochs=0", "adapter.dropout=0.1")
