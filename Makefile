@@ -19,8 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Tutelage needs Python 3.11 or newer"'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	if $(BIN)/python -c 'import urllib.request as u; u.urlopen("$(CPU_INDEX)/torch/", timeout=5)' 2>/dev/null; then \
-	  $(INSTALL) torch --index-url $(CPU_INDEX); \
-	else $(INSTALL) torch; fi
+	  $(INSTALL) torch --index-url $(CPU_INDEX); fi
 	$(INSTALL) -e '.[starter]'
 	touch $(STAMP)
 

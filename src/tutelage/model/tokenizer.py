@@ -12,13 +12,24 @@ from transformers import PreTrainedTokenizerFast
 from tutelage.errors import ModelError
 from tutelage.model.machine import first_line, quiet_libraries, read_json
 
+_read: dict[tuple[object, ...], PreTrainedTokenizerFast] = {}
+
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """A folder's tokenizer, with an end-of-sequence token.
+    """A folder's tokenizer, with an end-of-sequence token; files that did not change are read once in a process.
 
     Raises:
         ModelError: where it has no fast form, or the model has no end-of-sequence token.
     """
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".model", ".jinja", ".txt"))
+    about = [(path.name, (state := path.stat()).st_size, state.st_mtime_ns) for path in files]
+    key = (str(folder.resolve()), *about)
+    if key not in _read:
+        _read[key] = _from_files(folder)
+    return _read[key]
+
+
+def _from_files(folder: Path) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
     # tokenizer.json is taken as it is; a family's own class would build parts of it from its own defaults.
