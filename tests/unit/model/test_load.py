@@ -352,6 +352,12 @@ class TestLoad:
 
 
 class TestTokenizer:
+    def test_files_are_read_once_until_they_change(self, folder: Path) -> None:
+        first = load_tokenizer(locate(str(folder), nothing))
+        assert load_tokenizer(locate(str(folder), nothing)) is first
+        edit(folder / "tokenizer_config.json", eos_token="<s>")
+        assert load_tokenizer(locate(str(folder), nothing)).eos_token == "<s>" != first.eos_token
+
     def test_ids_are_those_of_tokenizer_json(self, folder: Path) -> None:
         """A family's own class would build the pre-tokenizer anew; the file is what counts."""
         edit(folder / "tokenizer_config.json", tokenizer_class="LlamaTokenizer")
