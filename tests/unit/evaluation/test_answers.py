@@ -82,6 +82,7 @@ def test_a_greedy_answer_that_loops_is_cut(network: Any, tokenizer: Any) -> None
         assert one.looped == other.looped
         assert other == one or (other.tokens < one.tokens and one.answer.startswith(other.answer))
         assert not (other.looped and other.stopped)
+    assert any(other.tokens < one.tokens for one, other in zip(whole, cut, strict=True))
     drawn = long.model_copy(update={"temperature": 0.01})
     kept = generate_together(turning, [Ask(encoder, prompts)], drawn, cut_loops=True)[0]
     assert kept == generate_together(turning, [Ask(encoder, prompts)], drawn)[0]

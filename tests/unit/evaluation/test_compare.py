@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tutelage.errors import DataError, ModelError, UsageError
+from tutelage.evaluation import compare as comparing
 from tutelage.evaluation.compare import SYSTEM, compare
 from tutelage.recipe import CompareSettings, DecodingSettings
 from tutelage.tuning.run import Run
@@ -22,6 +23,19 @@ pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is d
 def ask(run: Run, prompts: Path | None = None, system: Path | None = None, against: str | None = None) -> Any:
     few = CompareSettings(prompts=4)
     return compare(run, prompts, system, against, few, SHORT, lambda line: None)
+
+
+def test_every_contenders_loops_are_cut(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+    own = comparing.generate_together
+
+    def noting(*given: Any, **named: Any) -> Any:
+        told.append(named.get("cut_loops", False))
+        return own(*given, **named)
+
+    monkeypatch.setattr(comparing, "generate_together", noting)
+    compare(run, None, None, None, CompareSettings(prompts=1), SHORT, lambda line: None)
+    assert told == [True, True]  # the base's two contenders together, and the tuned model
 
 
 def test_the_tuned_model_is_better_and_the_evidence_is_kept(run: Run, examples: Any) -> None:
