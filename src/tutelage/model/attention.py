@@ -140,7 +140,8 @@ def row_at_once(
 
 @lru_cache(maxsize=4)
 def _offsets(boundaries: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    return torch.tensor(boundaries, dtype=torch.int32, device=device)
+    with torch.inference_mode(False):  # kept for a later step, whose backward pass could not use an inference tensor
+        return torch.tensor(boundaries, dtype=torch.int32, device=device)
 
 
 @lru_cache(maxsize=1)

@@ -102,6 +102,12 @@ def test_a_row_at_once(
     tiny.agree(made, apart, 1e-6, 1e-7)
 
 
+def test_offsets_made_while_measuring_serve_a_step_of_tuning() -> None:
+    with torch.inference_mode():
+        kept = attention._offsets((0, 3, 11), torch.device("cpu"))
+    assert not kept.is_inference() and kept.tolist() == [0, 3, 11]
+
+
 def test_the_kernel_takes_what_is_passed() -> None:
     """Every argument's name is one of this PyTorch's own."""
     kernel = attention._kernel()
