@@ -60,8 +60,16 @@ def _joined(items: Iterator[Tokens], number: int) -> Tokens:
 def settings_of(args: argparse.Namespace) -> TuningSettings:
     """AdamW at a constant rate without decay, as both sides have it."""
     size = args.batch if args.case == "short" else 1
+    row = {"row_tokens": args.row_tokens} if args.row_tokens else {}
     return TuningSettings(
-        batch_size=size, lr=args.lr, schedule="constant", warmup=0.0, weight_decay=0.0, betas=(0.9, 0.999), clip=1.0
+        batch_size=size,
+        lr=args.lr,
+        schedule="constant",
+        warmup=0.0,
+        weight_decay=0.0,
+        betas=(0.9, 0.999),
+        clip=1.0,
+        **row,
     )
 
 
@@ -129,7 +137,8 @@ def run_trl(args: argparse.Namespace, items: list[Tokens]) -> dict[str, Any]:
     from trl import SFTConfig, SFTTrainer
 
     located = locate(args.model, _quiet)
-    network = AutoModelForCausalLM.from_pretrained(located.folder, dtype=DTYPES[args.precision])
+    named = {} if args.own_precision else {"dtype": DTYPES[args.precision]}
+    network = AutoModelForCausalLM.from_pretrained(located.folder, **named)
     seconds: list[float] = []
 
     class Clock(TrainerCallback):  # type: ignore[misc]
@@ -152,7 +161,6 @@ def run_trl(args: argparse.Namespace, items: list[Tokens]) -> dict[str, Any]:
         learning_rate=args.lr,
         lr_scheduler_type="constant",
         max_grad_norm=1.0,
-        bf16=args.precision == "bfloat16",
         use_cpu=True,
         max_length=LONG,
         logging_steps=1,
@@ -160,6 +168,7 @@ def run_trl(args: argparse.Namespace, items: list[Tokens]) -> dict[str, Any]:
         report_to="none",
         disable_tqdm=True,
         **({"gradient_checkpointing": False} if args.keep_activations else {}),
+        **({} if args.own_precision else {"bf16": args.precision == "bfloat16"}),
     )
     lora = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
     trainer = SFTTrainer(
@@ -193,6 +202,8 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-5)
     parser.add_argument("--as-it-comes", action="store_true", help="TRL: nothing is set before torch is loaded")
     parser.add_argument("--keep-activations", action="store_true", help="TRL: no recomputation of activations")
+    parser.add_argument("--own-precision", action="store_true", help="TRL: its own number format")
+    parser.add_argument("--row-tokens", type=int, default=0, help="Tutelage: another length of rows than its own")
     parser.add_argument("--scratch", default="")
     args = parser.parse_args()
     if not args.as_it_comes:
