@@ -6,7 +6,7 @@ INSTALL := $(BIN)/pip install -q --no-compile -c constraints.txt
 STAMP := $(VENV)/.ready
 TOOLS := $(VENV)/.ready-for-tests
 
-.PHONY: setup demo test unit lint bench clean
+.PHONY: setup demo test unit lint bench data-bench reliability clean
 
 # Everything, the tests' tools too; the one import writes Python's compiled files, which every later start reads.
 setup: $(TOOLS)
@@ -38,6 +38,16 @@ bench: setup
 	$(INSTALL) -e '.[bench]'
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 	$(BIN)/python benchmarks/decoding.py
+
+# Planted defects, near copies, personal data, real sets and size into docs/data-quality.md; minutes. With a million
+# conversations: DATA_BENCH="--only scale --sizes 10000 100000 1000000".
+data-bench: setup
+	$(INSTALL) -e '.[bench]'
+	$(BIN)/python benchmarks/data_bench.py $(DATA_BENCH)
+
+# Kills, full disks and flipped bits, many of each, into docs/reliability.md; RELIABILITY="--kills 1000" for a night.
+reliability: setup
+	$(BIN)/python benchmarks/reliability.py $(RELIABILITY)
 
 test: setup
 	$(BIN)/python -m pytest

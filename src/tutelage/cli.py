@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tutelage.arguments import follows, latest, parted, recipe_of, wants_to_go_on
 from tutelage.errors import TutelageError, UsageError
 
 if TYPE_CHECKING:
@@ -25,59 +25,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-OVERRIDE = re.compile(r"[a-z_]+(\.[a-z_]+)?=")
 
 Things = Annotated[list[str], typer.Argument(help="Files, folders, hub data sets; settings as section.key=value.")]
+Perhaps = Annotated[list[str] | None, typer.Argument(help="Files with conversations; section.key=value settings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON result to stdout.")]
 Format = Annotated[str, typer.Option("--format", help="Name of the data's format, where it is not recognised.")]
-Columns = Annotated[str, typer.Option(help="Read any table: prompt=COLUMN,response=COLUMN.")]
+Columns = Annotated[
+    str, typer.Option(help="Read any table: prompt=COLUMN,response=COLUMN; tickets: ticket=,time=,role=,body=.")
+]
 Instruction = Annotated[str, typer.Option(help="Text put before each prompt of a table.")]
 MaxBad = Annotated[float | None, typer.Option(help="Stop when more than this share of the rows is bad (0.01).")]
 Base = Annotated[str, typer.Option(help="Base model: run, folder, hub name, GGUF file or starter.")]
 Model = Annotated[str, typer.Argument(help="Run, folder, hub name, GGUF file or starter.")]
-
-
-def _parted(things: list[str]) -> tuple[list[str], list[str]]:
-    """Files, and section.key=value overrides."""
-    overrides = [thing for thing in things if OVERRIDE.match(thing) and not Path(thing).exists()]
-    return [thing for thing in things if thing not in overrides], overrides
-
-
-def _recipe(things: list[str], **given: Any) -> Recipe:
-    """The recipe that files, recipes, options and overrides make together; later ones win."""
-    from tutelage.recipe import build, read_recipe
-
-    files, overrides = _parted(things)
-    settings: dict[str, Any] = {}
-    for name in [file for file in files if file.endswith((".yaml", ".yml"))]:
-        for section, part in read_recipe(Path(name)).items():
-            settings[section] = {**settings.get(section, {}), **part} if isinstance(part, dict) else part
-        files.remove(name)
-        settings["out"] = ""
-    data = settings.setdefault("data", {})
-    if files:
-        data["files"] = files
-    for key, value in given.items():
-        if value not in ("", None, []):
-            section, _, name = key.partition("__")
-            if name:
-                settings.setdefault(section, {})[name] = value
-            else:
-                settings[section] = value
-    return build(settings, overrides)
-
-
-def _latest(name: str) -> str:
-    """`runs/faq` means the newest of runs/faq-1, runs/faq-2, … where it is no folder itself."""
-    path = Path(name)
-    if path.exists() or not path.parent.is_dir():
-        return name
-    numbered = {
-        int(number[1]): found
-        for found in path.parent.glob(f"{path.name}-*")
-        if (number := re.fullmatch(rf"{re.escape(path.name)}-(\d+)", found.name))
-    }
-    return str(numbered[max(numbered)]) if numbered else name
 
 
 def _loaded(model: str, recipe: Recipe) -> tuple[Loaded, Encoder]:
@@ -88,7 +47,7 @@ def _loaded(model: str, recipe: Recipe) -> tuple[Loaded, Encoder]:
 
     machine.set_threads(recipe.model.threads)
     device = machine.choose_device(recipe.model.device)
-    loaded = load(_latest(model), device, machine.choose_precision(recipe.model.precision, device), say)
+    loaded = load(latest(model), device, machine.choose_precision(recipe.model.precision, device), say)
     return loaded, Encoder(loaded.tokenizer, loaded.located.template or recipe.model.template)
 
 
@@ -113,12 +72,12 @@ def look(
     from tutelage.data.profile import profile
     from tutelage.data.reading import read
 
-    recipe = _recipe(
+    recipe = recipe_of(
         things, data__format=format, data__columns=columns, data__instruction=instruction, data__max_bad=max_bad,
         model__base=base,
     )  # fmt: skip
     with terminal.counting("reading") as count:
-        dataset = duplicates.drop_repeats(quality.apply(read(recipe.data, progress=count)))
+        dataset = duplicates.drop_repeats(quality.apply(read(recipe.data, progress=count), recipe.quality))
     found = profile(dataset)
     if as_json:
         _print_json({**found.as_dict(), **dataset.ledger.counts()})
@@ -129,7 +88,7 @@ def look(
         from tutelage.text.encode import Encoder
         from tutelage.text.preview import preview
 
-        located = locate(_latest(recipe.model.base), terminal.say)
+        located = locate(latest(recipe.model.base), terminal.say)
         encoder = Encoder(load_tokenizer(located), located.template or recipe.model.template)
         terminal.show_preview(preview(encoder, dataset.examples, mask))
 
@@ -146,19 +105,28 @@ def curate(
 ) -> None:
     """Keep what can be used, name what cannot, and write both to a data set folder."""
     from tutelage import terminal
-    from tutelage.data import duplicates, quality, store
+    from tutelage.data import contamination, duplicates, personal, quality, similar, store
     from tutelage.data.profile import profile
     from tutelage.data.reading import read
 
-    recipe = _recipe(
+    recipe = recipe_of(
         things, data__format=format, data__columns=columns, data__instruction=instruction, data__max_bad=max_bad
     )
-    dataset = duplicates.drop_repeats(quality.apply(read(recipe.data)))
+    dataset = personal.masked(read(recipe.data), recipe.personal, out)
+    dataset = duplicates.drop_repeats(quality.apply(dataset, recipe.quality))
+    dataset = personal.masked(dataset, recipe.personal, out)  # a repair may have uncovered more
+    dataset, touching = contamination.check(similar.mark_near(dataset, recipe.data.near), recipe.data.benchmarks)
     store.save(dataset, out)
+    contamination.write(touching, out)
+    private = personal.count(dataset)
     if as_json:
-        _print_json({"out": str(out), **dataset.ledger.counts()})
+        _print_json({"out": str(out), "personal": private, **dataset.ledger.counts(), **contamination.counts(touching)})
     else:
         terminal.show_dataset(dataset, profile(dataset))
+        if touching is not None:
+            terminal.say(f"{contamination.told(touching)}; each pair stands in {out / contamination.FILE}")
+        if private:
+            terminal.say(personal.told(private))
         terminal.say(f"Written to {out}: kept.jsonl, dropped.jsonl, manifest.json")
 
 
@@ -179,8 +147,8 @@ def tune(
     """Tune a base model on conversations: files, a data set folder, or a recipe."""
     from tutelage import terminal
 
-    recipe = _recipe(
-        things, model__base=_latest(base) if base else "", out=out, data__held_out=held_out, data__mix=mix,
+    recipe = recipe_of(
+        things, model__base=latest(base) if base else "", out=out, data__held_out=held_out, data__mix=mix,
         data__format=format, data__columns=columns, data__instruction=instruction, data__max_bad=max_bad,
     )  # fmt: skip
     from tutelage.tuning.job import tune as start
@@ -195,6 +163,9 @@ def tune(
         else:
             terminal.show_estimate(needed)
         return
+    if wants_to_go_on(recipe.out):
+        resume(Path(recipe.out), as_json=as_json)
+        return
     with terminal.StepBar() as bar:
         run = start(recipe, Watch(terminal.say, bar.stepped, bar.sampled))
     _tell_run(run, as_json)
@@ -203,6 +174,8 @@ def tune(
 def _tell_run(run: Any, as_json: bool) -> None:
     from tutelage import terminal
 
+    if follows():
+        return
     manifest, steps = run.manifest(), run.steps()
     if as_json:
         held = [step.held_out_loss for step in steps if step.held_out_loss is not None]
@@ -219,14 +192,25 @@ def _tell_run(run: Any, as_json: bool) -> None:
 
 
 @app.command()
-def resume(run: Annotated[Path, typer.Argument(help="A stopped run's folder.")], as_json: Json = False) -> None:
+def resume(
+    run: Annotated[Path, typer.Argument(help="A stopped run's folder.")],
+    things: Annotated[list[str] | None, typer.Argument(help="Settings that may change, e.g. tuning.epochs=3.")] = None,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Go on although data, recipe, base … are others than before.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Go on with a stopped run."""
     from tutelage import terminal
     from tutelage.tuning.job import resume as go_on
     from tutelage.tuning.work import Watch
 
+    files, overrides = parted(things or [])
+    if files:
+        raise UsageError(f"{files[0]} is no setting; write section.key=value, e.g. tuning.epochs=3")
     with terminal.StepBar() as bar:
-        done = go_on(Path(_latest(str(run))), Watch(terminal.say, bar.stepped, bar.sampled))
+        watch = Watch(terminal.say, bar.stepped, bar.sampled)
+        done = go_on(Path(latest(str(run))), watch, overrides, accept_changes)
     _tell_run(done, as_json)
 
 
@@ -243,10 +227,10 @@ def generate(
     from tutelage.evaluation.answers import generate as answer_all
     from tutelage.evaluation.answers import write_answers
 
-    files, overrides = _parted(things)
+    files, overrides = parted(things)
     if len(files) != 1:
         raise UsageError("name one file of prompts")
-    recipe = _recipe(overrides)
+    recipe = recipe_of(overrides)
     prompts = read_prompts(files[0])
     loaded, encoder = _loaded(model, recipe)
     with terminal.counting("answering", len(prompts)) as count:
@@ -277,11 +261,11 @@ def compare(
 
     if require not in ("", "better"):
         raise UsageError(f"--require {require}: only `better` can be required")
-    found = Run(Path(_latest(run)))
-    recipe = build(found.recipe().model_dump(mode="json"), _parted(things or [])[1])
+    found = Run(Path(latest(run)))
+    recipe = build(found.recipe().model_dump(mode="json"), parted(things or [])[1])
     with terminal.Bars() as bars:
         comparison = weigh(
-            found, prompts, system, _latest(against) or None, recipe.compare, recipe.decoding, terminal.say, bars
+            found, prompts, system, latest(against) or None, recipe.compare, recipe.decoding, terminal.say, bars
         )
     if as_json:
         print(comparison.to_json())
@@ -301,7 +285,7 @@ def chat(
     """Talk with a model in the terminal."""
     from tutelage.serving.chat import chat as talk
 
-    recipe = _recipe(_parted(things or [])[1])
+    recipe = recipe_of(parted(things or [])[1])
     loaded, encoder = _loaded(model, recipe)
     text = Path(system).read_text(encoding="utf-8").strip() if system and Path(system).is_file() else system
     talk(loaded, encoder, recipe.decoding, text)
@@ -311,19 +295,36 @@ def chat(
 def runs(
     folder: Annotated[Path | None, typer.Argument(help="One run, or a folder of runs.")] = None, as_json: Json = False
 ) -> None:
-    """What was tuned, and how it went."""
+    """What was tuned, and how it went; a run's name shows its loss curve."""
     from tutelage import terminal
-    from tutelage.tuning.run import Run, is_run
+    from tutelage.tuning.standing import runs_in, standing
 
-    top = folder or Path("runs")
-    places = [top] if is_run(top) else sorted(path for path in top.glob("*") if is_run(path))
-    found = [Run(path) for path in places]
+    top = Path(latest(str(folder))) if folder else Path("runs")
+    found = [standing(path) for path in runs_in(top)]
     if as_json:
-        _print_json([{"run": str(run.folder), **asdict(run.manifest())} for run in found])
+        _print_json([one.as_dict() for one in found])
+    elif [one.folder for one in found] == [top]:
+        terminal.show_run(found[0])
     elif found:
         terminal.show_runs(found)
     else:
         terminal.say(f"There are no runs in {top}; make one with: tutelage tune FILE")
+
+
+@app.command()
+def selfcheck(things: Perhaps = None, base: Base = "", as_json: Json = False) -> None:
+    """Prove the engine on your own model and conversations, in about a minute."""
+    from tutelage import terminal
+    from tutelage.evaluation.selfcheck import selfcheck as check
+
+    with terminal.Bars() as bars:
+        found = check(recipe_of(things or [], model__base=latest(base)), terminal.say, bars)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        terminal.show_checks(found)
+    if not found.passed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -339,10 +340,15 @@ def settings() -> None:
 
 def main() -> None:
     """Entry point: errors become one sentence and an exit status (1: data, model or verdict; 2: usage)."""
+    if follows():
+        from tutelage import terminal
+
+        terminal.ERRORS.quiet = terminal.OUT.quiet = True
     try:
         app(standalone_mode=True)
     except TutelageError as error:
-        print(f"tutelage: {error}", file=sys.stderr)
+        if not (follows() and error.shared):
+            print(f"tutelage: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
         print("tutelage: stopped", file=sys.stderr)

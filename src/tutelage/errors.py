@@ -4,15 +4,18 @@ from __future__ import annotations
 
 
 class TutelageError(Exception):
-    """Something the user can act on. `exit_status` is what the command line returns for it."""
+    """Something the user can act on. `exit_status` is what the command line returns for it; `shared`: of several
+    processes all meet it, and one says it for all."""
 
     exit_status = 1
+    shared = False
 
 
 class UsageError(TutelageError):
     """The command or the recipe asks for something that does not exist (a typo, a wrong combination)."""
 
     exit_status = 2
+    shared = True
 
 
 class DataError(TutelageError):

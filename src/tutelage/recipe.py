@@ -4,20 +4,47 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tutelage.errors import UsageError
+
+FREE = (
+    "tuning.epochs",
+    "tuning.max_steps",
+    "tuning.save_every",
+    "tuning.save_minutes",
+    "tuning.keep_checkpoint",
+    "tuning.samples",
+    "tuning.memory_gb",
+    "model.threads",
+    "data.near",
+    "data.benchmarks",
+    "decoding.",
+    "compare.",
+    "track.",
+    "out.",
+)
+"""Settings that may change while a run is stopped."""
 
 
 class Section(BaseModel):
     """A frozen part of the recipe; unknown keys are refused; a field's docstring is its help text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def _listed(value: object) -> object:
+    """`a, b` as it is written on a command line, and a single name, are lists too."""
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 class DataSettings(Section):
@@ -28,21 +55,46 @@ class DataSettings(Section):
     held_out: str = ""
     """A file of held-out conversations; empty: a stable share of the data is held out."""
     hold_out: float = Field(0.05, ge=0, lt=1)
-    """Share of the conversations held out for measuring."""
+    """Share of the conversations kept from training, by the hash of their group."""
     hold_out_most: int = Field(64, ge=0)
-    """At most this many conversations are held out."""
+    """At most this many of them are measured; the others are held back, so that added rows never move old ones."""
     mix: tuple[str, ...] = ()
     """Other data to mix in, as FILE:SHARE; the share is of all conversations tuned on."""
     format: str = "auto"
     """Name of the data's format; auto: recognised from the columns."""
     columns: str = ""
-    """How to read any other table: prompt=COLUMN,response=COLUMN (also system=, context=, group=)."""
+    """How to read any other table: prompt=COLUMN,response=COLUMN (also system=, context=, group=); tickets with a row
+    a message: ticket=,time=,author=,role=,body= (also customer=, internal=)."""
+    agents: str = ""
+    """The support side's e-mail domains, addresses or author ids, with commas, for ticket exports without roles."""
     instruction: str = ""
     """Text put before each prompt of a table read with columns."""
     positive_examples: int = Field(0, ge=0, le=8)
     """Super-NaturalInstructions: how many of a task's positive examples stand before the input."""
     max_bad: float = Field(0.01, ge=0, le=1)
     """Stop when more than this share of the rows cannot be read."""
+    near: Literal["off", "flag", "drop"] = "flag"
+    """curate: what happens to near duplicates; drop keeps the best of those that are near in question and answer."""
+    benchmarks: Names = ()
+    """curate: files of benchmark items; conversations that hold one are flagged and listed in contaminated.jsonl."""
+
+
+class QualitySettings(Section):
+    """What happens to rows that a quality rule finds; docs/data.md lists the rules by name."""
+
+    off: Names = ()
+    """Rules that are not asked."""
+    drop: Names = ()
+    """Rules whose finds are dropped, not only flagged; all: every rule that is not off."""
+    repair: Names = ()
+    """Rules whose finds are mended: html, marker, mojibake, quoted, signature; all: each of them."""
+
+
+class PersonalSettings(Section):
+    """What happens to personal data and secrets."""
+
+    mask: bool = False
+    """curate: write stand-ins such as [EMAIL-3] for them, and the key to undo it beside the data set's folder."""
 
 
 class ModelSettings(Section):
@@ -111,7 +163,9 @@ class TuningSettings(Section):
     seed: int = 0
     """Seed of the order of the data, LoRA's start and dropout."""
     save_every: int = Field(0, ge=0)
-    """Write a checkpoint every so many steps; 0: only when stopped."""
+    """Write a checkpoint every so many steps; 0: only when stopped, and by time."""
+    save_minutes: float = Field(10.0, ge=0)
+    """Write a checkpoint when the last one is older than so many minutes; 0: never by time."""
     keep_checkpoint: bool = False
     """Keep the last checkpoint of a finished run."""
     evaluate_every: int = Field(0, ge=0)
@@ -146,15 +200,29 @@ class CompareSettings(Section):
     """File with a written system prompt for the base; empty: a short general one."""
 
 
+class TrackSettings(Section):
+    """Where else each step is written, beside metrics.jsonl."""
+
+    tensorboard: bool = False
+    """Write TensorBoard's event files into the run's folder."""
+    wandb: str = ""
+    """Project of Weights & Biases that each step is sent to; empty: none."""
+    trackio: str = ""
+    """Project of trackio that each step is written to; empty: none."""
+
+
 class Recipe(Section):
     """Everything a run needs; written into its folder resolved, so that it can be repeated."""
 
     data: DataSettings = DataSettings()
+    quality: QualitySettings = QualitySettings()
+    personal: PersonalSettings = PersonalSettings()
     model: ModelSettings = ModelSettings()
     adapter: AdapterSettings = AdapterSettings()
     tuning: TuningSettings = TuningSettings()
     decoding: DecodingSettings = DecodingSettings()
     compare: CompareSettings = CompareSettings()
+    track: TrackSettings = TrackSettings()
     out: str = ""
     """The run's folder; empty: runs/NAME-N."""
 
@@ -165,6 +233,18 @@ class Recipe(Section):
     def hash(self) -> str:
         """SHA-256 of the resolved YAML."""
         return hashlib.sha256(self.to_yaml().encode()).hexdigest()
+
+    def numbers_hash(self) -> str:
+        """SHA-256 of the settings that the numbers of a step follow from; how long a run goes on is none of them."""
+        content = {f"{section}.{key}": value for section, key, value in _leaves(self.model_dump(mode="json"))}
+        kept = {name: value for name, value in content.items() if not name.startswith(FREE)}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _leaves(content: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    for section, part in content.items():
+        for key, value in part.items() if isinstance(part, dict) else [("", part)]:
+            yield section, key, value
 
 
 def fields() -> dict[str, str]:

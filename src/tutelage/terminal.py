@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -22,10 +27,12 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from tutelage.data.profile import Profile
+    from tutelage.evaluation.selfcheck import SelfCheck
     from tutelage.records import Dataset, Dropped, Example, Finding
     from tutelage.text.preview import Piece
     from tutelage.tuning.estimate import Estimate
-    from tutelage.tuning.run import Run, Step
+    from tutelage.tuning.run import Step
+    from tutelage.tuning.standing import Standing
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 OUT = Console(highlight=False, soft_wrap=True)
@@ -154,7 +161,10 @@ def show_dataset(dataset: Dataset, profile: Profile) -> None:
         if value:
             table.add_row(f"[bold]{name}", escape(value))
     OUT.print(table)
-    both: dict[str, Sequence[Dropped | Finding]] = {"dropped": dataset.dropped, "flagged": dataset.findings}
+    both: dict[str, Sequence[Dropped | Finding]] = {
+        "dropped": dataset.dropped,
+        "flagged": [f for f in dataset.findings if f.action == "flag"],
+    }
     for title, found in both.items():
         if found:
             listed = Table("rule", "rows", "first", title=f"{len(found):,} {title}", title_justify="left")
@@ -201,19 +211,135 @@ def show_preview(shown: Sequence[tuple[Example, tuple[Piece, ...]]]) -> None:
         OUT.print(Text(counts, style="dim"))
 
 
-def show_runs(runs: Sequence[Run]) -> None:
-    """One line for each run."""
-    table = Table("run", "base", "adapter", "steps", "loss", "hold-out", "state")
-    for run in runs:
-        manifest, steps = run.manifest(), run.steps()
-        held = [step.held_out_loss for step in steps if step.held_out_loss is not None]
-        table.add_row(
-            str(run.folder),
-            manifest.base["name"],
-            manifest.adapter,
-            f"{manifest.steps}/{manifest.of_steps}",
-            f"{steps[-1].loss:.3f}" if steps else "–",
-            f"{held[-1]:.3f}" if held else "–",
-            "finished" if manifest.finished else "stopped",
-        )
+def show_checks(found: SelfCheck) -> None:
+    """A line for each check, and what all of them say together."""
+    styles = {"passed": "green", "failed": "bold red", "does not apply": "yellow"}
+    table = Table("check", "", "measured", "limit", "what was looked at")
+    for check in found.checks:
+        numbers = ["–" if number is None else f"{number:.3g}" for number in (check.measured, check.limit)]
+        table.add_row(check.name, Text(check.state, styles[check.state]), *numbers, escape(check.sentence))
     OUT.print(table)
+    states = [check.state.value for check in found.checks]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    left = f" ({found.left_out} more could not be used)" if found.left_out else ""
+    OUT.print(
+        f"{escape(found.model)}, {found.layers} of {found.of_layers} layers, template {escape(found.template)}, "
+        f"{found.conversations} conversations{left}: {counts}; {found.seconds:.0f} s on {found.device}"
+    )
+
+
+def show_runs(found: Sequence[Standing]) -> None:
+    """A line for each run, or two where the terminal is narrow, and what is broken about it."""
+    rows: list[tuple[str, ...]] = [
+        ("run", "state", "steps", "loss", "hold-out", "best", "tokens/s", "adapter", "base", "when")
+    ]
+    rows += [_row(one) for one in found]
+    widths = [max(cell_len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    wide = sum(widths) + 2 * len(widths) <= OUT.width or not OUT.is_terminal
+    for row, one in zip(rows, (None, *found), strict=True):
+        cells = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        _print("  ".join(cells if wide else cells[:7]).rstrip(), STATES.get(one.state, "") if one else "bold")
+        if not wide and (one is None or one.manifest):
+            _print(f"    {', '.join(row[7:])}", "dim")
+        if one and one.problem:
+            _print(f"    {one.problem}", "red")
+    waiting = [str(one.folder) for one in found if one.resumable]
+    if waiting:
+        _print(f"Can be resumed: {', '.join(waiting)}. Go on with: tutelage resume {waiting[-1]}")
+
+
+STATES = {"running": "cyan", "stopped": "yellow", "died": "red", "broken": "red"}
+
+
+def _row(one: Standing) -> tuple[str, ...]:
+    manifest, held = one.manifest, [loss for _, loss in one.held_out]
+    return (
+        str(one.folder),
+        one.state,
+        f"{one.done}/{manifest.of_steps}" if manifest else "-",
+        f"{one.loss:.3f}" if one.loss is not None else "-",
+        f"{held[-1]:.3f}" if held else "-",
+        f"{min(held):.3f}" if held else "-",
+        f"{one.tokens_per_second:,.0f}" if one.tokens_per_second else "-",
+        manifest.adapter if manifest else "-",
+        _short_name(manifest.base.get("name", "-")) if manifest else "-",
+        _local(manifest.created) if manifest else "-",
+    )
+
+
+def _short_name(base: str) -> str:
+    """A base's name in a list: of a long path its end."""
+    return Path(base).name if Path(base).is_absolute() else base
+
+
+def show_run(one: Standing) -> None:
+    """The main facts of a run, and its losses drawn over its steps."""
+    from tutelage.tuning.curve import MARKS, draw, smooth
+
+    facts = {name: value for name, value in _facts(one).items() if value}
+    for name, value in facts.items():
+        _print(f"{name:<9} {value}", "red" if name == "problem" else "")
+    plain, points = _is_plain(), [(step.step, step.loss) for step in one.steps]
+    window = len(points) // 15 | 1  # the losses of a long run's small steps are mostly noise
+    height = min(max(OUT.height - len(facts) - 4, 8), 24) if OUT.is_terminal else 16
+    drawn = draw(smooth(points, window), one.held_out, OUT.width - 1, height, plain)
+    if not drawn:
+        return
+    curve = Text(drawn)
+    curve.highlight_regex(MARKS[plain], "bold magenta")
+    OUT.print()
+    OUT.print(curve)
+    mean = f", mean of {window} steps" if window > 1 else ""
+    held = f"   {MARKS[plain]} hold-out loss" if one.held_out else ""
+    _print(f"{'*' if plain else '⠤⠒'} training loss{mean}{held}   (over steps)", "dim")
+
+
+def _facts(one: Standing) -> dict[str, str]:
+    manifest, steps, held = one.manifest, one.steps, one.held_out
+    facts = {"run": str(one.folder), "state": one.state, "problem": one.problem}
+    if one.holder and one.state != "finished":
+        facts["state"] += f"; process {one.holder.pid} on {one.holder.host}, since {_local(one.holder.since)}"
+    if one.resumable and manifest:
+        facts["next"] = f"saved at step {manifest.steps:,}; go on with: tutelage resume {one.folder}"
+    if manifest:
+        facts["base"] = f"{manifest.base.get('name', '-')}, template {manifest.template}, {manifest.adapter}"
+        facts["steps"] = f"{one.done:,} of {manifest.of_steps:,}"
+        if one.state == "running" and steps:
+            left = (manifest.of_steps - one.done) * sum(step.seconds for step in steps) / len(steps)
+            facts["steps"] += f", about {left / 60:,.0f} minutes left"
+    if steps:
+        facts["loss"] = f"{steps[0].loss:.3f} at first, {steps[-1].loss:.3f} last"
+    if held:
+        best = min(held, key=lambda point: point[1])
+        facts["hold-out"] = f"{held[-1][1]:.3f} last, {best[1]:.3f} at best, after step {best[0]:,}"
+    if one.tokens_per_second:
+        tokens, seconds = sum(step.tokens for step in steps), sum(step.seconds for step in steps)
+        facts["speed"] = f"{one.tokens_per_second:,.0f} tokens/s; {tokens:,} tokens in {seconds / 60:,.1f} minutes"
+    if manifest:
+        device, precision = (manifest.machine.get(name, "-") for name in ("device", "precision"))
+        memory = f", {manifest.peak_memory / 1e9:.1f} GB at most" if manifest.peak_memory else ""
+        facts["machine"] = f"{device}, {precision}, {manifest.machine.get('threads', '-')} threads{memory}"
+        facts["when"] = _local(manifest.created)
+    return facts
+
+
+def _local(utc: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(utc).astimezone():%Y-%m-%d %H:%M}"
+    except ValueError:
+        return utc or "-"
+
+
+def _is_plain() -> bool:
+    """Whether to draw in ASCII: braille dots cannot be encoded, or the language is C, or it is a bare console."""
+    try:
+        "⣿●┤└".encode(OUT.encoding)
+    except UnicodeEncodeError:
+        return True
+    language = os.environ.get("LC_ALL") or os.environ.get("LANG")  # Python itself turns LC_CTYPE=C into UTF-8
+    return os.environ.get("TERM") == "linux" or (language in ("C", "POSIX") and bool(sys.flags.utf8_mode))
+
+
+def _print(line: str, style: str = "") -> None:
+    """A line on stdout; what its encoding does not have becomes a question mark."""
+    OUT.print(Text(line.encode(OUT.encoding, "replace").decode(OUT.encoding), style=style))

@@ -258,9 +258,116 @@ def test_what_changed_since_is_refused_and_nothing_is_touched(what: str, tmp_pat
     run = Run(tmp_path / "run")
     change(run, what)
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
-    with pytest.raises(TuningError, match=rf"the {what} changed since this run was stopped \(\w+… then, \w+… now\)"):
+    with pytest.raises(TuningError, match=rf"{what}\S* changed since this run was stopped \(\w+… then, \w+… now\)"):
         resume(run.folder)
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("what", ["data", "base", "recipe", "template"])
+def test_changes_may_be_accepted_and_are_written_down(what: str, tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        tune(recipe_for(tmp_path, "run"), Onlooker(1).watch())
+    run = Run(tmp_path / "run")
+    change(run, what)
+    onlooker = Onlooker()
+    resume(run.folder, onlooker.watch(), accept_changes=True)
+    assert any(f"Careful: the {what} changed since this run was stopped" in line for line in onlooker.said)
+    assert onlooker.steps[0].step == 2
+    manifest = run.manifest()
+    assert manifest.finished
+    assert [list(note["changed"]) for note in manifest.resumed] == [[what]]
+    run.check_files()
+
+
+def test_what_does_not_touch_the_numbers_may_change(tmp_path: Path) -> None:
+    whole = results(tune(recipe_for(tmp_path, "whole")))
+    with pytest.raises(Stopped):
+        tune(recipe_for(tmp_path, "run"), Onlooker(2).watch())
+    run = resume(tmp_path / "run", None, ["tuning.save_every=1", "tuning.keep_checkpoint=true", "compare.prompts=3"])
+    assert unequal(results(run)[0], whole[0]) == []
+    assert run.recipe().tuning.save_every == 1
+    assert [note["changed"] for note in run.manifest().resumed] == [{}]
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_more_epochs_are_the_steps_that_a_longer_run_would_have_had(finished: bool, tmp_path: Path) -> None:
+    """With a constant rate the longer run is the same to the bit, whether the shorter one had ended or was stopped."""
+    changes = {"schedule": "constant", "warmup": 0.0, "keep_checkpoint": True}
+    longer = tune(recipe_for(tmp_path, "longer", **changes | {"epochs": 3}))
+    if finished:
+        tune(recipe_for(tmp_path, "run", **changes))
+    else:
+        with pytest.raises(Stopped):
+            tune(recipe_for(tmp_path, "run", **changes), Onlooker(4).watch())
+    run = resume(tmp_path / "run", None, ["tuning.epochs=3"])
+    assert unequal(results(run)[0], results(longer)[0]) == []
+    assert results(run)[1] == results(longer)[1]
+    assert (run.manifest().steps, run.recipe().tuning.epochs) == (9, 3.0)
+    run.check_files()
+
+
+def test_a_finished_run_that_kept_no_checkpoint_says_how_to_go_further(tmp_path: Path) -> None:
+    run = tune(recipe_for(tmp_path, "run"))
+    with pytest.raises(UsageError, match=r"kept no checkpoint .*tune again with --base"):
+        resume(run.folder, None, ["tuning.epochs=3"])
+    with pytest.raises(UsageError, match=r"is finished; more of it: tutelage resume .* tuning\.epochs=N"):
+        resume(run.folder)
+
+
+def test_other_threads_are_told(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        tune(recipe_for(tmp_path, "run"), Onlooker(1).watch())
+    onlooker = Onlooker()
+    resume(tmp_path / "run", onlooker.watch(), ["model.threads=2"])
+    torch.set_num_threads(1)
+    assert any("threads 1 then, 2 now" in line and "last digits" in line for line in onlooker.said)
+
+
+def test_a_run_goes_on_in_the_number_format_that_it_began_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the recipe leaves it open, another machine would choose another one."""
+    recipe = recipe_for(tmp_path, "run")
+    recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"precision": "auto"})})
+    chosen = {"here": torch.bfloat16}
+
+    def choose(wanted: str, device: torch.device) -> torch.dtype:
+        return chosen["here"] if wanted == "auto" else getattr(torch, wanted)
+
+    monkeypatch.setattr("tutelage.model.machine.choose_precision", choose)
+    with pytest.raises(Stopped):
+        tune(recipe, Onlooker(1).watch())
+    chosen["here"] = torch.float32
+    onlooker = Onlooker()
+    run = resume(tmp_path / "run", onlooker.watch())
+    assert run.manifest().machine["precision"] == "bfloat16"
+    assert not any("last digits" in line for line in onlooker.said)
+
+
+def test_nothing_is_encoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = results(tune(recipe_for(tmp_path, "whole")))
+    with pytest.raises(Stopped):
+        tune(recipe_for(tmp_path, "run"), Onlooker(3).watch())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("encoded again")
+
+    monkeypatch.setattr("tutelage.tuning.prepare.encode_all", refuse)
+    run = resume(tmp_path / "run")
+    assert unequal(results(run)[0], whole[0]) == []
+    assert not run.tokens.exists()
+
+
+def test_a_checkpoint_is_written_by_the_clock(tmp_path: Path) -> None:
+    """Kept often enough, it changes nothing; a run that dies loses no more than that time."""
+    whole = results(tune(recipe_for(tmp_path, "whole")))
+
+    def stepped(step: Step, planned: int) -> None:
+        if step.step == 4:
+            raise Crash
+
+    with pytest.raises(Crash):
+        tune(recipe_for(tmp_path, "run", save_minutes=1e-9), Watch(stepped=stepped))
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-3"]
+    assert unequal(results(resume(tmp_path / "run"))[0], whole[0]) == []
 
 
 def test_a_run_without_a_checkpoint_cannot_be_taken_up(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def add(network: PreTrainedModel, settings: AdapterSettings, seed: int) -> Any:
         lora_dropout=settings.dropout,
         target_modules=targets,
         task_type="CAUSAL_LM",
-        # PEFT refuses these layers of Mamba: its kernels read their weights and pass the adapter by.
-        exclude_modules=["out_proj", "conv1d"] if mamba else None,
+        # Mamba's code reads these layers' weights and passes the adapter by; PEFT refuses the first two of them.
+        exclude_modules=["out_proj", "conv1d", "dt_proj"] if mamba else None,
     )
     with quiet_libraries(), warnings.catch_warnings(), torch.random.fork_rng():
         warnings.simplefilter("ignore")  # remarks on what PEFT sets right by itself; what it cannot, it raises

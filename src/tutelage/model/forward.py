@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -51,9 +51,25 @@ class Proof:
     reason: str = ""
 
 
+class Sharded(torch.nn.Module):
+    """A network whose weights lie in parts over several processes, and are whole only inside this module's forward.
+
+    All processes must compute the same number of times, or they wait for each other for ever.
+    """
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, compute: Callable[..., Tensor], *given: Any) -> Tensor:
+        """What `compute` makes of the whole network and `given`."""
+        return compute(self.network, *given)
+
+
 def plain(network: Any) -> PreTrainedModel:
-    """The transformers model inside a PEFT wrapper, or the model itself."""
-    inner: PreTrainedModel = network.get_base_model() if hasattr(network, "get_base_model") else network
+    """The transformers model inside a PEFT wrapper or `Sharded`, or the model itself."""
+    within = network.network if isinstance(network, Sharded) else network
+    inner: PreTrainedModel = within.get_base_model() if hasattr(within, "get_base_model") else within
     return inner
 
 
@@ -94,6 +110,11 @@ def alike_up_to(network: PreTrainedModel) -> float:
     return min(limits, default=math.inf)
 
 
+def one_pass(network: Any, proof: Proof, longest: int) -> bool:
+    """Whether each pack goes through the network exactly once, where the longest example has so many tokens."""
+    return proof.packed and longest <= alike_up_to(plain(network))
+
+
 def _rows(network: PreTrainedModel, pack: Pack) -> Sequence[Pack]:
     """The pack, or its examples apart where one is too long to share a row."""
     return pack.apart() if int(pack.positions.max()) >= alike_up_to(network) else (pack,)
@@ -120,6 +141,14 @@ def pack_loss(network: Any, pack: Pack, proof: Proof, scale: float) -> Tensor:
     A model that failed its probe gets one example at a time through its own forward; where it has an auxiliary
     loss (a mixture of experts), that is added with the example's weight.
     """
+    if isinstance(network, Sharded):
+        made: Tensor = network(_pack_loss, pack, proof, scale, False)
+        return made
+    return _pack_loss(network, pack, proof, scale, True)
+
+
+def _pack_loss(network: Any, pack: Pack, proof: Proof, scale: float, at_once: bool) -> Tensor:
+    """at_once: the head's gradient goes to its fp32 master at once; one in parts is summed over the processes first."""
     inner = plain(network)
     device = inner.device
     total = torch.zeros((), device=device)
@@ -128,7 +157,7 @@ def pack_loss(network: Any, pack: Pack, proof: Proof, scale: float) -> Tensor:
         for row in _rows(inner, pack):
             places, targets, weights = _places(row, device)
             hidden = _hidden(inner, row, device)[places]
-            total = total + summed_loss(hidden, head, bias, targets, weights, scale, _sink(head))
+            total = total + summed_loss(hidden, head, bias, targets, weights, scale, _sink(head) if at_once else None)
         return total
     for start, end in zip(pack.boundaries, pack.boundaries[1:], strict=False):
         total = total + _own_loss(inner, pack, start, end) * scale
@@ -153,6 +182,10 @@ def pack_token_losses(network: Any, pack: Pack, proof: Proof, prefix: KeyValues 
 
     prefix: a text before each example, already read (`slots.read_prefix`); only for a model that is packed.
     """
+    if isinstance(network, Sharded):
+        losses: Tensor = network(pack_token_losses, pack, proof)
+        network.reshard()  # type: ignore[operator] # FSDP2's: else the next step would find this step's weights
+        return losses
     inner = plain(network)
     made = []
     if proof.packed:
@@ -175,12 +208,14 @@ def _probe_tokens(vocabulary: int, length: int, seed: int) -> Tokens:
 
 
 @torch.no_grad()
-def prove(network: Any) -> Proof:
+def prove(network: Any, dtype: torch.dtype | None = None) -> Proof:
     """Compare the fast way with the model's own forward on a probe batch of random ids.
 
     Measured: the token losses of two examples in one row against the model's own of each alone, and the change
     of the second's when the first is another one of the same length. A soft cap on the output is not left to
     measuring, since small logits do not show it.
+
+    dtype: what the network computes in, where that is not its weights' own number format.
     """
     inner = plain(network)
     inner.eval()
@@ -190,26 +225,26 @@ def prove(network: Any) -> Proof:
     shared, alone = Proof(True, 0, 0), Proof(False, 0, 0)
     try:
         with apart(inner):
-            fast, changed = (pack_token_losses(inner, make_pack([head, second]), shared) for head in (first, other))
+            fast, changed = (pack_token_losses(network, make_pack([head, second]), shared) for head in (first, other))
     except Exception as error:  # whatever an architecture trips over, its own forward remains
         return Proof(False, float("nan"), float("nan"), f"it cannot share rows: {error}")
-    own = torch.cat([pack_token_losses(inner, make_pack([item]), alone) for item in (first, second)])
+    own = torch.cat([pack_token_losses(network, make_pack([item]), alone) for item in (first, second)])
     difference = float((fast - own).abs().sum() / own.abs().sum())
     leak = float((fast - changed)[len(first) - 1 :].abs().max())
-    return Proof(not (reason := _reason(inner, difference, leak)), difference, leak, reason)
+    return Proof(not (reason := _reason(inner, difference, leak, dtype or inner.dtype)), difference, leak, reason)
 
 
-def _reason(network: PreTrainedModel, difference: float, leak: float) -> str:
+def _reason(network: PreTrainedModel, difference: float, leak: float, dtype: torch.dtype) -> str:
     """Why a model is not packed; "" where it is."""
     config = network.config.get_text_config()
     after = [f"{name}={value}" for name in AFTER_HEAD if (value := getattr(config, name, None)) not in (None, 0, 1)]
-    if not leak <= LEAK_LIMIT.get(network.dtype, 1e-2):
+    if not leak <= LEAK_LIMIT.get(dtype, 1e-2):
         return f"neighbours in a row are seen (a change of {leak:.1e} nats)"
     if after:
         return f"its output is more than a linear head ({', '.join(after)})"
     if getattr(config, "router_aux_loss_coef", None) and getattr(config, "output_router_logits", False):
         return "it has an auxiliary loss"
-    if not difference <= LOSS_LIMIT.get(network.dtype, 2e-2):
+    if not difference <= LOSS_LIMIT.get(dtype, 2e-2):
         return f"its own loss differs from the plain linear head's by {difference:.1e}"
     return ""
 

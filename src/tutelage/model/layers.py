@@ -121,7 +121,8 @@ class _Norm(torch.autograd.Function):
 
 @torch.no_grad()
 def _faster_norm(layer: nn.Module) -> Callable[..., Tensor] | None:
-    weight: Any = getattr(layer, "weight", None)
+    owner: Any = layer
+    weight = getattr(owner, "weight", None)
     eps = getattr(layer, "eps", getattr(layer, "variance_epsilon", None))
     if not type(layer).__name__.endswith("RMSNorm") or weight is None or weight.ndim != 1 or not isinstance(eps, float):
         return None
@@ -134,7 +135,8 @@ def _faster_norm(layer: nn.Module) -> Callable[..., Tensor] | None:
     for shift in (0.0, 1.0):
         ours = _norm(x.to(weight.dtype), weight, eps, shift)
         if own.shape == ours.shape and (own - ours).abs().max() <= _SAME[weight.dtype] * own.abs().max():
-            return lambda x, shift=shift: _norm(x, weight, eps, shift)
+            # The layer's weight of that moment: tuned in several processes, it is another tensor in each pass.
+            return lambda x, shift=shift: _norm(x, owner.weight, eps, shift)
     return None
 
 

@@ -19,7 +19,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tutelage.errors import ModelError, UsageError
-from tutelage.model.machine import Say, first_line, quiet_libraries, read_json
+from tutelage.model.cut import first_layers
+from tutelage.model.machine import Say, file_hash, first_line, quiet_libraries, read_json
 from tutelage.model.machine import weights_hash as weights_hash  # others look for it here
 from tutelage.model.starter import convert_gguf, starter_folder
 from tutelage.model.tokenizer import read_tokenizer
@@ -110,6 +111,7 @@ def _locate_folder(name: str, path: Path, say: Say, depth: int) -> Located:
 def _locate_run(name: str, run: Path, say: Say, depth: int) -> Located:
     manifest = read_json(run / "manifest.json")
     template = str(manifest.get("template") or "")
+    _check_tuned(run, manifest.get("files"))
     if (run / "model").is_dir():
         _check_folder(run / "model")
         return Located(name, "run", run / "model", template=template)
@@ -122,6 +124,14 @@ def _locate_run(name: str, run: Path, say: Say, depth: int) -> Located:
         raise ModelError(f"{run / 'manifest.json'} does not say which base its adapter belongs to")
     tuned = _on_top(_base_of(name, base, say, depth), run / "adapter")
     return replace(tuned, name=name, kind="run", template=template)
+
+
+def _check_tuned(run: Path, files: object) -> None:
+    """Refuses a tuned model of which a file is not what was written when the run was finished."""
+    for name, expected in files.items() if isinstance(files, dict) else ():
+        tuned = str(name).startswith(("model/", "adapter/"))
+        if tuned and (not (run / name).is_file() or file_hash(run / name) != expected):
+            raise ModelError(f"{run / name} is damaged or missing; restore it from a copy, or tune again")
 
 
 def _base_of(run: str, base: dict[str, Any], say: Say, depth: int) -> Located:
@@ -251,6 +261,7 @@ def load(
     say: Say,
     merge: bool = True,
     four_bits: bool = False,
+    layers: int = 0,
 ) -> Loaded:
     """Brings a model into memory, in eval mode.
 
@@ -261,6 +272,7 @@ def load(
         say: called with a line for the user.
         merge: an adapter is merged into the weights in float32; False: it stays apart, as a PeftModel.
         four_bits: the linear layers but the head in 4 bits (NF4; Dettmers et al. 2023, arXiv:2305.14314).
+        layers: only so many of its first layers; 0: all.
 
     Raises:
         UsageError: 4 bits without bitsandbytes, or for a model that is a base with an adapter.
@@ -271,7 +283,7 @@ def load(
     merged = (*located.beneath, located.adapter) if located.adapter and merge else located.beneath
     with quiet_libraries():
         quantized = _in_four_bits(located, merged, device, dtype) if four_bits else {}
-        network: Any = _network(located.folder, torch.float32 if merged else dtype, **quantized)
+        network: Any = _network(located.folder, torch.float32 if merged else dtype, layers, **quantized)
         for adapter in merged:
             network = _attach(network, adapter).merge_and_unload(safe_merge=True)
         network = (in_precision(network, dtype) if merged else network).to(device)
@@ -308,7 +320,7 @@ def _in_four_bits(located: Located, merged: Sequence[Path], device: torch.device
     return {"quantization_config": config, "device_map": {"": str(device)}}
 
 
-def _network(folder: Path, dtype: torch.dtype, **others: Any) -> Any:
+def _network(folder: Path, dtype: torch.dtype, layers: int, **others: Any) -> Any:
     from transformers import AutoModelForCausalLM
 
     attention = _check_architecture(folder)
@@ -321,6 +333,7 @@ def _network(folder: Path, dtype: torch.dtype, **others: Any) -> Any:
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
+            **({"config": first_layers(folder, layers)} if layers else {}),
             **others,
         )
     except Exception as error:  # transformers, safetensors and torch raise many kinds for a damaged folder

@@ -36,13 +36,15 @@ def manifest_of(job: Job, finished: bool = False, tuned_hash: str = "") -> Manif
             "recipe": job.recipe.hash(),
             "tuned": tuned_hash,
         },
-        machine=_machine(job.loaded),
+        machine={**_machine(job.loaded), "processes": job.state.party.size},
         engine={"packed": job.proof.packed, "reason": job.proof.reason},
         seconds=round(job.seconds, 3),
         tokens=job.tokens,
         peak_memory=machine.peak_memory_bytes(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tutelage=tutelage.__version__,
+        files=dict(job.files),
+        resumed=job.resumed,
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from tutelage.errors import ModelError, TuningError, UsageError
 from tutelage.model import adapters, layers, machine, memory
@@ -13,13 +15,17 @@ from tutelage.model.load import Loaded, Located, load, load_tokenizer, locate, l
 from tutelage.recipe import Recipe
 from tutelage.text.encode import Encoder
 from tutelage.tuning import checkpoint
+from tutelage.tuning.distributed import ALONE, Party, agreed, joined, own_device, shard
 from tutelage.tuning.evidence import manifest_of
 from tutelage.tuning.finish import finish
 from tutelage.tuning.fit import State
+from tutelage.tuning.followers import held_by_one
 from tutelage.tuning.optim import Optimizer
-from tutelage.tuning.prepare import Prepared, prepare
-from tutelage.tuning.run import Run, new_folder, write_text
-from tutelage.tuning.work import Job, Watch, progress_of, work
+from tutelage.tuning.prepare import Prepared, keep_tokens, prepare
+from tutelage.tuning.run import Run, Step, digest_of, make_folder, write_text
+from tutelage.tuning.takeup import take_up, taken_up
+from tutelage.tuning.track import check, tracking
+from tutelage.tuning.work import Job, Watch, work
 
 
 def tune(recipe: Recipe, watch: Watch | None = None) -> Run:
@@ -28,50 +34,137 @@ def tune(recipe: Recipe, watch: Watch | None = None) -> Run:
     Raises:
         TutelageError: with what is wrong and what to do; SystemExit is never raised here.
     """
-    watch = watch or Watch()
-    located = locate(recipe.model.base, watch.say)
-    encoder = _encoder(located, recipe.model.template)
-    prepared = within_memory(prepare(recipe, encoder, watch.say), recipe, located, watch.say)
-    prepared.certificate.check()
-    network = _load(located, recipe, watch)
-    run = _start(prepared)
-    job = _begin(run, prepared, network, watch)
-    run.write_manifest(manifest_of(job))
-    _describe(job)
-    work(job)
-    return finish(job)
+    with joined(lambda: machine.choose_device(recipe.model.device)) as party:
+        watch = watch if watch and party.leads else Watch()
+        located, prepared = party.alike(lambda: _prepared(recipe, watch, party))
+        dtype = _dtype(recipe, party)
+        loaded = party.alike(lambda: _load(located, prepared.recipe, dtype, watch, party))
+        made = prepared.recipe.out, prepared.recipe.data.files
+        folder = Path(party.each(lambda: str(make_folder(*made)) if party.leads else "")[0])
+        with held_by_one(party, folder, watch.say) as run:
+            job = _begin(run, prepared, loaded, watch, party)
+            job.files = _write_down(run, prepared)
+            if party.leads:
+                keep_tokens(prepared, run.tokens)
+            run.write_manifest(manifest_of(job))
+            _describe(job)
+            _see_through(job)
+    return Run(folder)
 
 
-def resume(folder: Path, watch: Watch | None = None) -> Run:
+def resume(
+    folder: Path, watch: Watch | None = None, overrides: Sequence[str] = (), accept_changes: bool = False
+) -> Run:
     """Go on with a stopped run from its last checkpoint, with the same numbers as if it had never stopped.
 
+    Args:
+        folder: the run's.
+        watch: who looks on.
+        overrides: section.key=value; those of `recipe.FREE` may change, such as more epochs.
+        accept_changes: go on although data, recipe, tokenizer, template or base are others than before.
+
     Raises:
-        TuningError: there is no checkpoint, or data, recipe, tokenizer or base have changed since.
+        TuningError: there is no checkpoint, or one is damaged, or data, recipe, tokenizer, template or base have
+            changed since, or another process is at work on the run.
         UsageError: the folder is no run, or the run is finished.
     """
-    watch = watch or Watch()
-    run = Run(folder)
-    manifest, recipe = run.manifest(), run.recipe()
-    if manifest.finished:
-        raise UsageError(f"{folder} is finished; tune again with --base {folder} to go further")
-    found = checkpoint.latest(run.checkpoints)
-    if found is None:
-        raise TuningError(f"{folder} has no checkpoint yet; repeat it with: tutelage tune {folder / 'recipe.yaml'}")
+    Run(folder).manifest()
+    with (
+        joined(lambda: machine.choose_device(Run(folder).recipe().model.device)) as party,
+        held_by_one(party, folder, watch.say if watch and party.leads else Watch().say) as run,
+    ):
+        watch = watch if watch and party.leads else Watch()
+        manifest = run.manifest()  # again, since another process may have finished it just now
+        found = checkpoint.latest(folder / "checkpoints")
+        _check_open(run, manifest.finished, found, overrides)
+        assert found is not None
+        if not accept_changes:
+            party.alike(Run(folder).check_files)
+        recipe = taken_up(run, overrides)
+        located, prepared = party.alike(lambda: _prepared(recipe, watch, party, manifest.template, run.tokens))
+        # Another machine might choose another number format, and go on with other numbers.
+        dtype = _dtype(recipe, party, str(manifest.machine.get("precision", "")))
+        loaded = party.alike(lambda: _load(located, recipe, dtype, watch, party))
+        job = _begin(run, prepared, loaded, watch, party)
+        take_up(job, found, accept_changes)
+        # What is written now is checked from the next manifest on; one in between would not fit after a crash.
+        run.write_manifest(replace(manifest, finished=False, files={}))
+        job.files = _write_down(run, prepared)
+        run.write_manifest(manifest_of(job))
+        if party.leads and (accept_changes or not run.tokens.exists()):
+            keep_tokens(prepared, run.tokens)
+        watch.say(f"Going on after step {job.state.step} of {len(prepared.plan)}.")
+        _see_through(job)
+    return Run(folder)
+
+
+def _prepared(
+    recipe: Recipe, watch: Watch, party: Party, template: str = "", kept: Path | None = None
+) -> tuple[Located, Prepared]:
+    """The base, found, and all that is decided before the first step.
+
+    Args:
+        template: of the stopped run that goes on; kept: where its tokens are.
+    """
+    check(recipe.track)
     located = locate(recipe.model.base, watch.say)
-    prepared = prepare(recipe, _encoder(located, manifest.template), watch.say)
+    encoder = _encoder(located, template or recipe.model.template)
+    if template:
+        prepared = prepare(recipe, encoder, watch.say, kept)
+    else:
+        prepared = within_memory(prepare(recipe, encoder, watch.say), recipe, located, watch.say, party)
     prepared.certificate.check()
-    job = _begin(run, prepared, _load(located, recipe, watch), watch)
-    _take_up(job, found)
-    work(job)
-    return finish(job)
+    return located, prepared
 
 
-def within_memory(prepared: Prepared, recipe: Recipe, located: Located, say: Callable[[str], None]) -> Prepared:
-    """What was prepared, or prepared again with what `tuning.memory_gb` asks to change; on a CPU only.
+def _see_through(job: Job) -> None:
+    """Every step that is left, and the end. The trackers see each step too, those of the first process only."""
+    wanted, watch = job.recipe if job.state.party.leads else Recipe(), job.watch
+    with tracking(wanted, job.run.folder, job.state.step, watch.say) as track:
+
+        def stepped(step: Step, planned: int) -> None:
+            track(step)
+            watch.stepped(step, planned)
+
+        job.watch = replace(watch, stepped=stepped)
+        work(job)
+        finish(job)
+
+
+def _check_open(run: Run, finished: bool, found: Path | None, overrides: Sequence[str]) -> None:
+    """
+    Raises:
+        UsageError: the run is finished, and no longer one is asked for.
+        TuningError: there is no checkpoint to go on from.
+    """
+    longer = any(change.startswith(("tuning.epochs=", "tuning.max_steps=")) for change in overrides)
+    if finished and not longer:
+        raise UsageError(
+            f"{run.folder} is finished; more of it: tutelage resume {run.folder} tuning.epochs=N where its checkpoint "
+            f"was kept (tuning.keep_checkpoint), else tune again with --base {run.folder}"
+        )
+    if finished and found is None:
+        raise UsageError(
+            f"{run.folder} is finished and kept no checkpoint (tuning.keep_checkpoint); to go further, tune again with "
+            f"--base {run.folder}"
+        )
+    if found is None:
+        raise TuningError(f"{run.folder} has no checkpoint yet; repeat it with: tutelage tune {run.folder}/recipe.yaml")
+
+
+def within_memory(
+    prepared: Prepared, recipe: Recipe, located: Located, say: Callable[[str], None], party: Party = ALONE
+) -> Prepared:
+    """What was prepared, or prepared again with what `tuning.memory_gb` asks to change; on a CPU and in one process.
 
     Raises:
         ModelError: the run does not fit, with what it would need.
+        UsageError: `tuning.memory_gb` in several processes.
     """
+    if party.size > 1:
+        if recipe.tuning.memory_gb:
+            raise UsageError("tuning.memory_gb is for one process; in several, docs/scaling.md says what they need")
+        return prepared
     machine.set_threads(recipe.model.threads)  # before the number format is chosen, which is measured with them
     device = machine.choose_device(recipe.model.device)
     there = machine.memory_bytes()
@@ -102,38 +195,55 @@ def _encoder(located: Located, template: str) -> Encoder:
     return Encoder(load_tokenizer(located), name)
 
 
-def _load(located: Located, recipe: Recipe, watch: Watch) -> Loaded:
-    """The network in memory; only now, so that a mistake in the data is told within seconds."""
-    machine.set_threads(recipe.model.threads)
-    device = machine.choose_device(recipe.model.device)
-    dtype = machine.choose_precision(recipe.model.precision, device)
-    return load(located, device, dtype, watch.say, four_bits=recipe.adapter.kind == "qlora")
+def _dtype(recipe: Recipe, party: Party, before: str = "") -> torch.dtype:
+    """The number format to compute in, the first process's choice; sets the threads, with which it is measured.
+
+    before: the number format that a stopped run computed in, which auto then stands for.
+    """
+    threads = machine.set_threads(recipe.model.threads)
+    if party.size > 1 and not recipe.model.threads:
+        machine.set_threads(max(1, threads // party.beside))
+    wanted = before if before and recipe.model.precision == "auto" else str(recipe.model.precision)
+
+    def chosen() -> str:
+        return str(machine.choose_precision(wanted, machine.choose_device(recipe.model.device))) if party.leads else ""
+
+    return torch.bfloat16 if party.each(chosen)[0] == str(torch.bfloat16) else torch.float32
 
 
-def _start(prepared: Prepared) -> Run:
-    recipe = prepared.recipe
-    folder = new_folder(recipe.out, recipe.data.files)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be made: {error.strerror}") from error
-    run = Run(folder)
-    write_text(folder / "recipe.yaml", recipe.to_yaml())
-    write_text(folder / "certificate.json", prepared.certificate.to_json())
+def _load(located: Located, recipe: Recipe, dtype: torch.dtype, watch: Watch, party: Party) -> Loaded:
+    """The network in memory; only now, so that a mistake in the data is told within seconds.
+
+    What will lie in parts is loaded into main memory first, since it need not fit on one GPU.
+    """
+    four_bits = recipe.adapter.kind == "qlora"
+    device = own_device(machine.choose_device(recipe.model.device), party)
+    first = device if party.size == 1 or four_bits else torch.device("cpu")
+    return replace(load(located, first, dtype, watch.say, four_bits=four_bits), device=device)
+
+
+def _write_down(run: Run, prepared: Prepared) -> dict[str, str]:
+    """What the run is made of, in its folder; the SHA-256 of each file."""
+    write_text(run.folder / "recipe.yaml", prepared.recipe.to_yaml())
+    write_text(run.folder / "certificate.json", prepared.certificate.to_json())
     run.write_held_out(prepared.held.examples)
-    return run
+    return {name: digest_of(run.folder / name) for name in ("recipe.yaml", "certificate.json", "held_out.jsonl")}
 
 
-def _begin(run: Run, prepared: Prepared, loaded: Loaded, watch: Watch) -> Job:
+def _begin(run: Run, prepared: Prepared, loaded: Loaded, watch: Watch, party: Party) -> Job:
     recipe = prepared.recipe
-    proof = prove(loaded.network)
-    if not proof.packed:
-        watch.say(f"This model is trained one conversation at a time through its own forward: {proof.reason}.")
-    network = adapters.add(loaded.network, recipe.adapter, recipe.tuning.seed)
+    in_parts = party.size > 1 and recipe.adapter.kind != "qlora"
+    proof = None if in_parts else prove(loaded.network)  # in parts, what is proven is how they work together
+    network = within = adapters.add(loaded.network, recipe.adapter, recipe.tuning.seed)
     if recipe.tuning.checkpointing:
         recompute(network)
     layers.quicken(network)
-    state = State(network, Optimizer(adapters.trainable(network), recipe.tuning))
+    if in_parts:
+        within = shard(network, party, loaded.device, loaded.dtype)
+    proof = agreed(party, proof or prove(within, loaded.dtype))
+    if not proof.packed:
+        watch.say(f"This model is trained one conversation at a time through its own forward: {proof.reason}.")
+    state = State(within, Optimizer(adapters.trainable(network), recipe.tuning, party), party=party)
     job = Job(run, recipe, prepared, loaded, state, proof, watch)
     job.base_hash = located_hash(loaded.located)
     return job
@@ -141,35 +251,16 @@ def _begin(run: Run, prepared: Prepared, loaded: Loaded, watch: Watch) -> Job:
 
 def _describe(job: Job) -> None:
     prepared, recipe = job.prepared, job.recipe
-    weights = sum(weight.numel() for weight in job.state.optimizer.weights.values())
+    weights, party = sum(weight.numel() for weight in job.state.optimizer.weights.values()), job.state.party
+    several = f" in {party.size} processes" if party.size > 1 else ""
     job.watch.say(
         f"Tuning {recipe.model.base} ({recipe.adapter.kind}, {weights / 1e6:,.1f} M weights, "
-        f"lr {recipe.tuning.lr:g}) on {len(prepared.train.tokens):,} conversations, {len(prepared.plan):,} steps; "
-        f"{len(prepared.held.tokens)} are held out. Template: {prepared.encoder.template.name}. Run: {job.run.folder}"
+        f"lr {recipe.tuning.lr:g}) on {len(prepared.train.tokens):,} conversations, "
+        f"{len(prepared.plan):,} steps{several}; {len(prepared.held.tokens)} are held out. "
+        f"Template: {prepared.encoder.template.name}. Run: {job.run.folder}"
     )
-
-
-def _take_up(job: Job, found: Path) -> None:
-    tensors, progress = checkpoint.load(found)
-    now = progress_of(job)
-    for what in ("data_hash", "recipe_hash", "template_hash", "tokenizer_hash", "base_hash"):
-        then, here = getattr(progress, what), getattr(now, what)
-        if then != here:
-            raise TuningError(
-                f"the {what.removesuffix('_hash')} changed since this run was stopped ({then[:12]}… then, {here[:12]}… "
-                f"now); bring it back, or start anew with: tutelage tune {job.run.folder / 'recipe.yaml'}"
-            )
-    job.state.optimizer.restore(tensors)
-    job.state.step, job.seconds, job.tokens = progress.step, progress.seconds, progress.tokens
-    job.best_loss, job.best_step, job.waited = progress.best_loss, progress.best_step, progress.waited
-    for name in ("metrics.jsonl", "samples.jsonl"):
-        _cut(job.run.folder / name, progress.step)
-    job.run.write_manifest(manifest_of(job))
-    job.watch.say(f"Going on after step {progress.step} of {len(job.prepared.plan)}.")
-
-
-def _cut(path: Path, last: int) -> None:
-    """Drop the lines of later steps, which will come again, and one that a killed process left unfinished."""
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-        write_text(path, "".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= last))
+    if party.size > recipe.tuning.batch_size:
+        job.watch.say(
+            f"Careful: with tuning.batch_size={recipe.tuning.batch_size}, {party.size - recipe.tuning.batch_size} of "
+            f"{party.size} processes have nothing to do in any step."
+        )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from tutelage.recipe import TuningSettings
+from tutelage.tuning.distributed import ALONE, Party, Rows, in_parts, rows_of
 
 
 def rate(step: int, total: int, settings: TuningSettings, peak: float) -> float:
@@ -27,14 +29,15 @@ class Optimizer:
 
     Pure bf16 weights lose small updates: at a learning rate of 1e-6, 98 % of them never move. Where a weight
     is bf16, an fp32 master is updated and rounded back; gradients of several backward passes are summed in fp32.
+    Of weights in parts over several processes, the masters are this process's rows, and share their memory.
     """
 
-    def __init__(self, weights: Mapping[str, torch.nn.Parameter], settings: TuningSettings) -> None:
-        self.weights = dict(weights)
-        self.masters: dict[str, torch.nn.Parameter] = {
-            name: weight if weight.dtype == torch.float32 else torch.nn.Parameter(weight.detach().float())
-            for name, weight in self.weights.items()
-        }
+    def __init__(
+        self, weights: Mapping[str, torch.nn.Parameter], settings: TuningSettings, party: Party = ALONE
+    ) -> None:
+        self.weights, self.party = dict(weights), party
+        self.parted = {name: weight for name, weight in self.weights.items() if in_parts(weight)}
+        self.masters: dict[str, torch.nn.Parameter] = {name: _master(weight) for name, weight in self.weights.items()}
         decayed = [master for master in self.masters.values() if master.ndim > 1]
         others = [master for master in self.masters.values() if master.ndim <= 1]
         self.adam = torch.optim.AdamW(
@@ -46,14 +49,22 @@ class Optimizer:
             fused=True,
         )
         for name, weight in self.weights.items():
+            if name in self.parted:  # FSDP2 sums their gradients itself, in fp32
+                continue
             if weight is not self.masters[name]:
                 weight.master = self.masters[name]  # type: ignore[attr-defined] # `pack_loss` sums the head's there
             weight.register_post_accumulate_grad_hook(_sum_in_master)
 
     def gradient_norm(self) -> float:
-        """Norm over all gradients; not a number where one of them is not."""
+        """Norm over all gradients of all processes; not a number where one of them is not."""
+        for name, weight in self.parted.items():
+            if weight.grad is not None:
+                self.masters[name].grad, weight.grad = weight.grad.to_local(), None  # type: ignore[attr-defined]
+        if not self.parted:
+            self.party.sum_gradients(self.masters.values())
         norms = [torch.linalg.vector_norm(m.grad) for m in self.masters.values() if m.grad is not None]
-        return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+        norm = float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+        return math.sqrt(self.party.total(norm**2)[0]) if self.parted else norm
 
     def step(self, lr: float, norm: float, clip: float) -> None:
         """One update; gradients above `clip` are scaled down to it and then forgotten."""
@@ -65,7 +76,7 @@ class Optimizer:
         self.forget()
         with torch.no_grad():
             for name, weight in self.weights.items():
-                if weight is not self.masters[name]:
+                if weight is not self.masters[name] and name not in self.parted:
                     weight.copy_(self.masters[name])
 
     def forget(self) -> None:
@@ -75,7 +86,7 @@ class Optimizer:
             weight.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
-        """Masters and moments by name, for a checkpoint."""
+        """Masters and moments by name, for a checkpoint: of weights in parts, this process's rows (`rows`)."""
         found: dict[str, Tensor] = {}
         for name, master in self.masters.items():
             found[f"master/{name}"] = master.detach()
@@ -83,17 +94,36 @@ class Optimizer:
                 found[f"{key}/{name}"] = value
         return found
 
+    def rows(self) -> dict[str, Rows]:
+        """Which rows the tensors of weights in parts are, by the tensors' names."""
+        found = {}
+        for name, weight in self.parted.items():
+            rows = rows_of(weight, self.party)
+            for key in ("master", "exp_avg", "exp_avg_sq"):
+                if rows is not None:
+                    found[f"{key}/{name}"] = rows
+        return found
+
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what `tensors` gave."""
         with torch.no_grad():
             for name, master in self.masters.items():
                 master.copy_(tensors[f"master/{name}"])
-                self.weights[name].copy_(master)
+                if name not in self.parted:
+                    self.weights[name].copy_(master)
                 if f"step/{name}" in tensors:  # a weight that never had a gradient has no moments
                     self.adam.state[master] = {
                         key: tensors[f"{key}/{name}"].to(master.device, copy=True)
                         for key in ("step", "exp_avg", "exp_avg_sq")
                     }
+
+
+def _master(weight: torch.nn.Parameter) -> torch.nn.Parameter:
+    """What AdamW updates: the weight, an fp32 copy of it, or this process's rows of one in parts."""
+    if in_parts(weight):
+        parted: Any = weight.detach()
+        return torch.nn.Parameter(parted.to_local())
+    return weight if weight.dtype == torch.float32 else torch.nn.Parameter(weight.detach().float())
 
 
 def _sum_in_master(weight: Tensor) -> None:

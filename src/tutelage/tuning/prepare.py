@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from tutelage.data import duplicates, quality, split
+from tutelage.data import duplicates, personal, quality, split
 from tutelage.data.reading import read
 from tutelage.errors import DataError, UsageError
 from tutelage.model.load import tokenizer_hash
-from tutelage.recipe import DataSettings, Recipe, TuningSettings
+from tutelage.recipe import Recipe, TuningSettings
 from tutelage.records import Dataset, Dropped, Example
+from tutelage.text import shelf
 from tutelage.text.certificate import Certificate, walk
 from tutelage.text.encode import Encoded, Encoder, encode_all
 from tutelage.text.pack import Plan, packs_of, plan
@@ -35,6 +39,7 @@ class Prepared:
         train, held: what is trained on and what is held out, as tokens with their examples.
         plan: the examples of every step.
         certificate: what the plan's batches train on.
+        read: the examples to train on and to hold out as they were before they were encoded.
     """
 
     recipe: Recipe
@@ -44,6 +49,7 @@ class Prepared:
     plan: Plan
     encoder: Encoder
     certificate: Certificate
+    read: tuple[Sequence[Example], Sequence[Example]]
 
 
 def resolve(recipe: Recipe) -> Recipe:
@@ -53,17 +59,20 @@ def resolve(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"tuning": tuning})
 
 
-def gather(settings: DataSettings, seed: int, say: Callable[[str], None]) -> tuple[Dataset, Dataset, Dataset]:
+def gather(recipe: Recipe, seed: int, say: Callable[[str], None]) -> tuple[Dataset, Dataset, Dataset]:
     """Everything read and usable, what is trained on, and what is held out.
 
     Raises:
         DataError: the files cannot be used.
         UsageError: a mix is not FILE:SHARE.
     """
-    dataset = duplicates.drop_repeats(quality.apply(read(settings)))
+    personal.only_in_curate(recipe.personal)
+    settings = recipe.data
+    dataset = duplicates.drop_repeats(quality.apply(read(settings), recipe.quality))
     for entry in settings.mix:
         name, share = _mixed(entry)
-        other = duplicates.drop_repeats(quality.apply(read(settings.model_copy(update={"columns": ""}), [name])))
+        table = settings.model_copy(update={"columns": ""})
+        other = duplicates.drop_repeats(quality.apply(read(table, [name]), recipe.quality))
         dataset = split.mix(dataset, other, share, seed)
     _tell(dataset, say)
     if settings.held_out:
@@ -73,7 +82,9 @@ def gather(settings: DataSettings, seed: int, say: Callable[[str], None]) -> tup
             say(f"Careful: {len(shared)} held-out conversations are nearly the same as ones tuned on, e.g. {shared[0]}")
         return dataset, dataset, held
     train, held = split.hold_out(dataset, settings.hold_out, settings.hold_out_most, seed=0)
-    return dataset, train, held
+    if back := len(dataset) - len(train) - len(held):
+        say(f"{back:,} more conversations are held back; a smaller data.hold_out leaves more to train on.")
+    return split.settled(dataset, train, held), train, held
 
 
 def _mixed(entry: str) -> tuple[str, float]:
@@ -104,17 +115,22 @@ def _tell(dataset: Dataset, say: Callable[[str], None]) -> None:
         say(f"`tutelage curate` would flag: {listed}.")
 
 
-def prepare(recipe: Recipe, encoder: Encoder, say: Callable[[str], None]) -> Prepared:
+def prepare(recipe: Recipe, encoder: Encoder, say: Callable[[str], None], kept: Path | None = None) -> Prepared:
     """Everything before the first step, certificate included (not yet checked).
+
+    Args:
+        kept: where `keep_tokens` may have put the same tokens before.
 
     Raises:
         DataError: nothing is left to train on.
     """
     recipe = resolve(recipe)
     settings: TuningSettings = recipe.tuning
-    dataset, train, held = gather(recipe.data, settings.seed, say)
-    taught = encode_all(encoder, train.examples, settings.max_length, settings.too_long, settings.prompt_weight)
-    measured = encode_all(encoder, held.examples, settings.max_length, settings.too_long)
+    dataset, train, held = gather(recipe, settings.seed, say)
+    taught, measured = (
+        (kept and shelf.take(kept / name, key, examples)) or encode_all(encoder, examples, *how)
+        for name, key, examples, how in _to_encode(settings, encoder, train.examples, held.examples)
+    )
     for dropped in (taught.dropped + measured.dropped)[:3]:
         say(f"Dropped {dropped.source}: {dropped.rule}, {dropped.reason}")
     if not taught.tokens:
@@ -122,7 +138,30 @@ def prepare(recipe: Recipe, encoder: Encoder, say: Callable[[str], None]) -> Pre
         raise DataError(f"no conversation is left to train on; {reason}")
     steps = plan(len(taught.tokens), settings.batch_size, settings.epochs, settings.seed, settings.max_steps)
     certificate = certify(recipe, dataset, taught, measured, encoder)
-    return Prepared(recipe, dataset, taught, measured, steps, encoder, certificate)
+    return Prepared(recipe, dataset, taught, measured, steps, encoder, certificate, (train.examples, held.examples))
+
+
+def _to_encode(
+    settings: TuningSettings, encoder: Encoder, train: Sequence[Example], held: Sequence[Example]
+) -> Iterator[tuple[str, str, Sequence[Example], tuple[Any, ...]]]:
+    """For each of both parts: its name, the key of its tokens, its examples, and how they are encoded."""
+    made_by = tokenizer_hash(encoder.tokenizer), template_hash(encoder)
+    for name, examples, weight in (("train", train, settings.prompt_weight), ("held", held, 0.0)):
+        how = (settings.max_length, settings.too_long, weight)
+        yield name, shelf.key_of(examples, *made_by, *how), examples, how
+
+
+def keep_tokens(prepared: Prepared, folder: Path) -> None:
+    """Put the tokens where `prepare` finds them; a disk that refuses costs nothing but encoding again."""
+    parts = {"train": prepared.train, "held": prepared.held}
+    for name, key, examples, _ in _to_encode(prepared.recipe.tuning, prepared.encoder, *prepared.read):
+        with contextlib.suppress(OSError):
+            shelf.put(folder / name, key, examples, parts[name])
+
+
+def template_hash(encoder: Encoder) -> str:
+    """SHA-256 of the chat template."""
+    return hashlib.sha256(encoder.template.jinja.encode()).hexdigest()
 
 
 def certify(recipe: Recipe, dataset: Dataset, taught: Encoded, held: Encoded, encoder: Encoder) -> Certificate:
@@ -156,7 +195,7 @@ def certify(recipe: Recipe, dataset: Dataset, taught: Encoded, held: Encoded, en
         turns_cut=taught.turns_cut,
         held_out=len(held.examples) if from_data else 0,
         template=encoder.template.name,
-        template_hash=hashlib.sha256(encoder.template.jinja.encode()).hexdigest(),
+        template_hash=template_hash(encoder),
         tokenizer_hash=tokenizer_hash(encoder.tokenizer),
         data_hash=_data_hash(taught.examples + held.examples),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -98,7 +99,7 @@ def test_files_swapped_between_two_checkpoints_are_detected(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("No space left on device")])
-@pytest.mark.parametrize("where", ["save_file", "_sync", "file_hash"])
+@pytest.mark.parametrize("where", ["save_file", "to_disk", "file_hash", "os.rename"])
 def test_a_full_disk_leaves_the_old_checkpoint(
     where: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,15 +108,15 @@ def test_a_full_disk_leaves_the_old_checkpoint(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(checkpoint, where, fail)
-    with pytest.raises(TuningError, match=r"step 2 cannot be written .*No space left on device"):
+    monkeypatch.setattr(f"tutelage.tuning.checkpoint.{where}", fail)
+    with pytest.raises(TuningError, match=r"step-2 cannot be written .*No space left on device.*untouched"):
         save(tmp_path, 2, TENSORS, progress(2))
     monkeypatch.undo()
     assert names(tmp_path) == ["step-1"]
     assert load(tmp_path / "step-1")[1] == progress(1)
 
 
-@pytest.mark.parametrize("where", ["save_file", "file_hash", "_sync", "os.rename"])
+@pytest.mark.parametrize("where", ["save_file", "file_hash", "to_disk", "os.rename"])
 def test_a_process_killed_while_saving_leaves_the_old_checkpoint(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,9 +144,61 @@ def test_the_manifest_holds_the_hashes_that_anybody_can_check(tmp_path: Path) ->
     }
 
 
+def test_a_disk_that_gives_back_something_else_is_noticed_before_the_old_checkpoint_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that says it is done and is not: another value, another progress, a tensor less."""
+    save(tmp_path, 1, TENSORS, progress(1))
+    written = checkpoint.save_file
+    wrong = {name: value + (name == sorted(TENSORS)[0]) for name, value in TENSORS.items()}
+    fewer = dict(list(TENSORS.items())[1:])
+    for tensors in (wrong, fewer):
+        monkeypatch.setattr(checkpoint, "save_file", lambda given, path, kept=tensors: written(kept, path))
+        with pytest.raises(TuningError, match="the disk gives back another"):
+            save(tmp_path, 2, TENSORS, progress(2))
+    monkeypatch.undo()
+    assert names(tmp_path) == ["step-1"]
+
+
+def test_numbers_that_are_none_are_kept_as_they_are(tmp_path: Path) -> None:
+    save(tmp_path, 1, {"a": torch.tensor([1.0, math.nan, -0.0]), "b": torch.tensor(math.nan)}, progress(1))
+    read, _ = load(tmp_path / "step-1")
+    assert str(read["a"].tolist()) == "[1.0, nan, -0.0]" and read["b"].isnan()
+
+
+def test_killed_while_the_same_step_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the two renames there is still the one that was there before."""
+    save(tmp_path, 1, TENSORS, progress(1))
+    rename, calls = os.rename, []
+
+    def once(*names: Any) -> None:
+        calls.append(names)
+        if len(calls) == 2:
+            raise SystemExit(9)
+        rename(*names)
+
+    monkeypatch.setattr("tutelage.tuning.checkpoint.os.rename", once)
+    with pytest.raises(SystemExit):
+        save(tmp_path, 1, {"master/a": torch.zeros(1)}, progress(1))
+    monkeypatch.undo()
+    left = latest(tmp_path)
+    assert left is not None and load(left)[0].keys() == TENSORS.keys()
+    save(tmp_path, 1, {"master/a": torch.zeros(1)}, progress(1))
+    assert names(tmp_path) == ["step-1"]
+    assert load(tmp_path / "step-1")[0].keys() == {"master/a"}
+
+
+def test_a_damaged_checkpoint_of_the_same_step_is_written_again(tmp_path: Path) -> None:
+    path = save(tmp_path, 1, TENSORS, progress(1)) / "state.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    save(tmp_path, 1, TENSORS, progress(1))
+    assert load(tmp_path / "step-1")[1] == progress(1)
+
+
 @pytest.mark.slow
 def test_whenever_a_process_is_killed_there_is_a_checkpoint(tmp_path: Path) -> None:
     """Forty real kills of a process that does nothing but save; what it left loads, and is never an older one."""
+    torch.set_num_threads(1)  # a fork has none of its parent's other threads
     draw, step = random.Random(0), 1
     tensors = TENSORS | {"exp_avg/a": torch.rand(200_000)}
     save(tmp_path, step, tensors, progress(step))

@@ -86,6 +86,7 @@ def test_what_a_run_leaves_behind(kind: str, bases: Path, tmp_path: Path) -> Non
                 "held_out.jsonl",
                 "samples.jsonl",
                 "checkpoints",
+                ".lock",
             ],
         ]
     )

@@ -1,0 +1,81 @@
+"""What stands on a command line: files, runs by their short names, and settings, made into one recipe."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from tutelage.errors import UsageError
+from tutelage.recipe import Recipe, build, read_recipe
+from tutelage.tuning.run import Run, is_run
+
+OVERRIDE = re.compile(r"[a-z_]+(\.[a-z_]+)?=")
+
+
+def parted(things: list[str]) -> tuple[list[str], list[str]]:
+    """Files, and section.key=value overrides."""
+    overrides = [thing for thing in things if OVERRIDE.match(thing) and not Path(thing).exists()]
+    return [thing for thing in things if thing not in overrides], overrides
+
+
+def recipe_of(things: list[str], **given: Any) -> Recipe:
+    """The recipe that files, recipes, options and overrides make together; later ones win."""
+    files, overrides = parted(things)
+    if run := next((file for file in files if is_run(Path(file))), ""):
+        raise UsageError(
+            f"{run} is a run, not data: tutelage resume {run} goes on with it, --base {run} tunes further what came of "
+            f"it, and tutelage tune {run}/recipe.yaml repeats it"
+        )
+    settings: dict[str, Any] = {}
+    for name in [file for file in files if file.endswith((".yaml", ".yml"))]:
+        for section, part in read_recipe(Path(name)).items():
+            settings[section] = {**settings.get(section, {}), **part} if isinstance(part, dict) else part
+        files.remove(name)
+        settings["out"] = ""
+    data = settings.setdefault("data", {})
+    if files:
+        data["files"] = files
+    for key, value in given.items():
+        if value not in ("", None, []):
+            section, _, name = key.partition("__")
+            if name:
+                settings.setdefault(section, {})[name] = value
+            else:
+                settings[section] = value
+    return build(settings, overrides)
+
+
+def latest(name: str) -> str:
+    """`runs/faq` means the newest of runs/faq-1, runs/faq-2, … where it is no folder itself."""
+    path = Path(name)
+    if path.exists() or not path.parent.is_dir():
+        return name
+    numbered = {
+        int(number[1]): found
+        for found in path.parent.glob(f"{path.name}-*")
+        if (number := re.fullmatch(rf"{re.escape(path.name)}-(\d+)", found.name))
+    }
+    return str(numbered[max(numbered)]) if numbered else name
+
+
+def wants_to_go_on(out: str) -> bool:
+    """Whether --out names a run that was stopped, and the person at the terminal wants to go on with it."""
+    folder = Path(out)
+    if several() or not out or not is_run(folder) or Run(folder).manifest().finished or not sys.stdin.isatty():
+        return False
+    return typer.confirm(f"{folder} is a run that was stopped. Go on with it?", default=True, err=True)
+
+
+def follows() -> bool:
+    """Whether this is one of several processes that torchrun started, and not the first, which speaks for all."""
+    return several() and os.environ["RANK"] != "0"
+
+
+def several() -> bool:
+    """Whether torchrun started this process as one of several."""
+    return "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
