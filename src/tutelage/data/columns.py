@@ -6,9 +6,11 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from tutelage.data import ticketcolumns
 from tutelage.data.drafts import Draft, joined
-from tutelage.data.formats import ABSENT, FORMATS, Format, Value, about, asked, cell, text
+from tutelage.data.formats import ABSENT, FORMATS, Format, Value, about, asked, cell, text, threaded
 from tutelage.data.rows import Row
+from tutelage.data.ticketlayouts import PARTS as TICKET_PARTS
 from tutelage.errors import DataError, UsageError
 from tutelage.recipe import DataSettings
 from tutelage.records import Role, Turn
@@ -33,30 +35,37 @@ ANSWERING = (
 
 
 def parse(columns: str) -> dict[str, str]:
-    """`prompt=COLUMN,response=COLUMN` (also system=, context=, group=) as a mapping.
+    """`prompt=COLUMN,response=COLUMN` (also system=, context=, group=) or `ticket=COLUMN,…` as a mapping.
 
     Raises:
-        UsageError: for an unknown part, one named twice, or where prompt or response is missing.
+        UsageError: for an unknown part, one named twice, or where a part is missing.
     """
+    named = {piece.partition("=")[0].strip() for piece in columns.split(",")}
+    parts = PARTS if named.isdisjoint(TICKET_PARTS) else TICKET_PARTS
     found: dict[str, str] = {}
     for piece in columns.split(","):
         part, equals, name = (side.strip() for side in piece.partition("="))
-        if part not in PARTS or not equals or not name:
-            near = difflib.get_close_matches(part, PARTS, 1, 0.5)
+        if part not in parts or not equals or not name:
+            near = difflib.get_close_matches(part, parts, 1, 0.5)
             hint = f"; did you mean {near[0]}=…?" if near and near[0] != part else ""
-            raise UsageError(f"columns: {piece.strip()!r} is not PART=COLUMN with PART one of {', '.join(PARTS)}{hint}")
+            raise UsageError(f"columns: {piece.strip()!r} is not PART=COLUMN with PART one of {', '.join(parts)}{hint}")
         if part in found:
             raise UsageError(f"columns: {part} stands twice")
         found[part] = name
-    for part in ("prompt", "response"):
+    if parts is TICKET_PARTS and not found.keys() & {"role", "author"}:
+        raise UsageError("columns: role=COLUMN is missing (or author=COLUMN, with data.agents=example.com)")
+    for part in ("ticket", "time", "body") if parts is TICKET_PARTS else ("prompt", "response"):
         if part not in found:
-            raise UsageError(f"columns: {part}=COLUMN is missing; write prompt=COLUMN,response=COLUMN")
+            written = "ticket=…,time=…,role=…,body=…" if parts is TICKET_PARTS else "prompt=COLUMN,response=COLUMN"
+            raise UsageError(f"columns: {part}=COLUMN is missing; write {written}")
     return found
 
 
 def mapped(columns: str) -> Format:
     """The format that a mapping describes; instruction, prompt and context have blank lines between them."""
     names = parse(columns)
+    if "ticket" in names:
+        return threaded(ticketcolumns.mapped(names), tuple(dict.fromkeys(names.values())))
 
     def convert(row: Row, settings: DataSettings) -> Iterator[Draft]:
         value = row.value
@@ -74,6 +83,9 @@ def mapped(columns: str) -> Format:
 def without(file: str, values: Sequence[Value], format: Format) -> DataError:
     """What to say where a file has none of the columns that were asked for."""
     seen = columns_of(values)
+    if format.threads and not format.columns:
+        told = f"{file}: no row is of the format {format.name} (columns: {', '.join(seen)})"
+        return DataError(f"{told}\nA row of it: {format.example}")
     lacking = [name for name in format.columns if all(cell(value, name) is ABSENT for value in values)]
     near = [hit for name in lacking for hit in difflib.get_close_matches(name, seen, 1, 0.5)]
     hint = f"; did you mean {', '.join(near)}?" if near else ""
@@ -84,6 +96,8 @@ def without(file: str, values: Sequence[Value], format: Format) -> DataError:
 def unknown(file: str, values: Sequence[Value]) -> DataError:
     """What to say where no format fits: the columns, the nearest format with an example, a mapping to try."""
     seen = columns_of(values)
+    if told := ticketcolumns.advice(file, seen):
+        return DataError(told)
     likeness = {name: _likeness(each.columns or ("messages",), seen) for name, each in FORMATS.items()}
     best = max(likeness, key=lambda name: likeness[name])
     nearest = FORMATS[best if likeness[best] > 0.45 else "prompt/response"]

@@ -16,8 +16,23 @@ from tutelage.records import Conversation, Dataset, Source, Turn
 
 SHINGLE = 3
 """Words in a shingle."""
-_WORD = re.compile(r"\w+")
+UNSPACED = r"\u0E00-\u0E7F\u3040-\u30FF\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\U00020000-\U0003FFFF"
+"""Chinese, Japanese and Thai are written without blanks: each of these characters counts as a word."""
+_WORD = re.compile(f"[{UNSPACED}]|[^\\W{UNSPACED}]+")
+_UNSEEN = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+"""Soft hyphen, zero-width space, joiners and direction marks: they stand in a text and nobody sees them."""
 Shingles = frozenset[tuple[str, ...]]
+
+
+def _narrow() -> dict[int, str | None]:
+    """What `normal` replaces: full- and half-width forms by the character they stand for, the unseen by nothing."""
+    forms = ((code, unicodedata.decomposition(chr(code)).split()) for code in range(0x3000, 0x10000))
+    table = {code: chr(int(form[1], 16)) for code, form in forms if form[:1] in (["<wide>"], ["<narrow>"])}
+    return {**table, **dict.fromkeys(map(ord, _UNSEEN))}
+
+
+_NARROW = _narrow()
+_REPLACED = re.compile("[" + "".join(map(re.escape, map(chr, _NARROW))) + "]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +44,21 @@ class Near:
     similarity: float
 
 
+def folded(text: str) -> str:
+    """Text without case, in Unicode NFC, full-width forms as ordinary ones, zero-width characters left out.
+
+    Not NFKC, which makes 2\u00b2 the same as 22. Punctuation stays: `a = b` is not `a == b`.
+    """
+    if text.isascii():
+        return text.lower()
+    if _REPLACED.search(text):  # a translation walks through every character, and few texts need one
+        text = text.translate(_NARROW)
+    return unicodedata.normalize("NFC", text).casefold()
+
+
 def normal(text: str) -> str:
-    """Text for comparing: Unicode NFC, without case, white space as single blanks."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    """Text for comparing: `folded`, white space as single blanks."""
+    return " ".join(folded(text).split())
 
 
 def key_of(turns: Sequence[Turn]) -> str:
@@ -63,10 +90,10 @@ def drop_repeats(dataset: Dataset) -> Dataset:
 
 def shingles(text: str) -> Shingles:
     """The distinct runs of three words; a shorter text is one run; no words, none."""
-    words = _WORD.findall(normal(text))
-    if 0 < len(words) < SHINGLE:
-        return frozenset([tuple(words)])
-    return frozenset(zip(*(words[start:] for start in range(SHINGLE)), strict=False))
+    found = _WORD.findall(folded(text))
+    if 0 < len(found) < SHINGLE:
+        return frozenset([tuple(found)])
+    return frozenset(zip(*(found[start:] for start in range(SHINGLE)), strict=False))
 
 
 def near_pairs(a: Sequence[str], b: Sequence[str], threshold: float = 0.8) -> tuple[Near, ...]:

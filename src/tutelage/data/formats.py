@@ -10,26 +10,36 @@ from pathlib import Path
 from tutelage.data.drafts import Draft, joined
 from tutelage.data.messages import as_list, is_messages, turns_of
 from tutelage.data.rows import Row, RowError, as_text
+from tutelage.data.ticketlayouts import Layout
+from tutelage.data.tickets import LAYOUTS, Threads
 from tutelage.errors import UsageError
 from tutelage.recipe import DataSettings
 from tutelage.records import Role, Turn
 
 Value = Mapping[str, object]
 Convert = Callable[[Row, DataSettings], Iterable[Draft]]
-GROUPS = ("group", "ticket", "ticket_id", "tree", "DialogueID", "task")
+GROUPS = (
+    *("group", "customer", "customer_id", "ticket", "ticket_id", "thread_id", "conversation_id", "session_id"),
+    *("dialogue_id", "DialogueID", "tree", "message_tree_id", "task", "task_name"),
+)
+"""Columns whose rows belong together, the widest first: all tickets of a customer stand on one side of a split."""
 TAGS = ("kind", "category", "tags")
 NO_INPUT = ("<noinput>", "<no input>")
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How one kind of data set is read; `fits` is asked where the columns alone do not tell."""
+    """How one kind of data set is read; `fits` is asked where the columns alone do not tell.
+
+    Where several rows make one conversation, `threads` gathers a file's rows; `convert` sees one row alone.
+    """
 
     name: str
     columns: tuple[str, ...]
     convert: Convert
     example: str
     fits: Callable[[Value], bool] = lambda value: True
+    threads: Callable[[DataSettings], Threads] | None = None
 
     def matches(self, value: Value) -> bool:
         """Whether a row has this format's columns and shape."""
@@ -246,6 +256,20 @@ def star(row: Row, settings: DataSettings) -> Iterator[Draft]:
     yield Draft(tuple(turns), about(row.value)[0], tags, tuple(repairs))
 
 
+def threaded(layout: Layout, columns: tuple[str, ...] = ()) -> Format:
+    """The format of a help desk's export, in which the rows of a ticket make one conversation."""
+
+    def convert(row: Row, settings: DataSettings) -> Iterator[Draft]:
+        threads = Threads(layout, settings)
+        threads.take(row)
+        yield from (draft for _, draft in threads.finish())
+
+    def gather(settings: DataSettings) -> Threads:
+        return Threads(layout, settings)
+
+    return Format(layout.name, columns, convert, layout.example, layout.fits, gather)
+
+
 def _has_messages(*names: str) -> Callable[[Value], bool]:
     return lambda value: any(is_messages(as_list(value.get(name))) for name in names)
 
@@ -331,6 +355,7 @@ _ALL = (
         )
     ),
     _pairs("inputs", "targets", "flan"),
+    *map(threaded, LAYOUTS),
 )
 FORMATS: dict[str, Format] = {each.name: each for each in _ALL}
 """Known formats by name, in the order in which they are tried."""

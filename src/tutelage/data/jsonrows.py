@@ -19,7 +19,7 @@ DOCUMENT_LIMIT = 1024**3
 DIGITS = 4300
 """Longest whole number, Python's own limit."""
 SPACE = " \t\r\n"
-HOLDERS = ("data", "rows", "examples", "items", "records", "samples", "dataset", "train")
+HOLDERS = ("data", "rows", "examples", "items", "records", "samples", "dataset", "train", "tickets")
 PARTS = frozenset({"messages", "conversations", "conversation", "Events", "instances", "prompt", "chosen"})
 JsonRow = Mapping[str, object] | RowError
 _SUSPECT = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)|[\ud800-\udfff]")

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tutelage.data import columns, formats, store
-from tutelage.data.drafts import Finished, finish, joined
+from tutelage.data.drafts import Draft, finish, joined
 from tutelage.data.formats import Format, asked, text
 from tutelage.data.messages import as_list, is_messages, turns_of
 from tutelage.data.rows import Row, RowError, passed_over
 from tutelage.data.sources import DataFile, find, read_rows, rows
+from tutelage.data.tickets import LEFT_OUT, Threads
 from tutelage.errors import DataError, UsageError
 from tutelage.recipe import DataSettings
-from tutelage.records import Conversation, Dataset, Dropped, Ledger, Prompt, Role, Source, Turn, with_ids
+from tutelage.records import Conversation, Dataset, Dropped, Finding, Ledger, Prompt, Role, Source, Turn, with_ids
 
 SAMPLE = 20
 """A file's format is recognised from so many rows."""
@@ -31,6 +32,7 @@ class _Gathered:
     dropped: list[Dropped] = field(default_factory=list)
     repairs: Counter[str] = field(default_factory=Counter)
     ignored: list[tuple[str, str]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     formats: dict[str, str] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     unknown: list[DataError] = field(default_factory=list)
@@ -108,6 +110,8 @@ def _read_file(
     if not sample:
         gathered.ignored.append((str(file.path), "no rows"))
         return
+    if chosen is not None and chosen.threads:
+        chosen.threads(settings).check(str(file.path), values)
     if chosen is not None:
         gathered.formats[str(file.path)] = chosen.name
     _convert_all(file, _again(sample, source), chosen, settings, gathered, progress)
@@ -148,44 +152,61 @@ def _convert_all(
     progress: Callable[[int], None] | None,
 ) -> None:
     before, kept, dropped = gathered.ledger.rows_read, len(gathered.made), len(gathered.dropped)
+    threads = format.threads(settings) if format and format.threads else None
     bad: list[Dropped] = []
-    count = 0
+    count = passed = 0
     for count, row in enumerate(source, 1):
-        outcome = row if isinstance(row, Dropped) or format is None else _convert(row, format, settings, gathered)
+        outcome: object = row
+        if isinstance(row, Row) and format is not None:
+            outcome = _convert(row, format, settings, gathered, threads)
         if isinstance(outcome, Dropped):
-            bad.append(outcome)
+            passed += 1
             gathered.dropped.append(outcome)
+        if isinstance(outcome, Dropped) and outcome.rule not in LEFT_OUT:
+            bad.append(outcome)
             if count >= EARLY and len(bad) > count * max(0.5, settings.max_bad):
                 raise _too_many(file, bad, count, settings, "so far")
         if progress and count % EVERY == 0:
             progress(before + count)
     if len(bad) > 1 and len(bad) > count * settings.max_bad:
         raise _too_many(file, bad, count, settings, "in all")
-    kept, dropped = len(gathered.made) - kept, len(gathered.dropped) - dropped - len(bad)
-    gathered.ledger += Ledger(count, count - len(bad), len(bad), kept + dropped, kept, dropped)
+    for made_of, draft in threads.finish() if threads else ():
+        _keep(draft, made_of, gathered)
+    kept, dropped = len(gathered.made) - kept, len(gathered.dropped) - dropped - passed
+    gathered.ledger += Ledger(count, count - passed, passed, kept + dropped, kept, dropped)
     if progress:
         progress(before + count)
 
 
-def _convert(row: Row, format: Format, settings: DataSettings, gathered: _Gathered) -> Dropped | None:
-    """A row's conversations into `gathered`; or why there are none."""
+def _convert(
+    row: Row, format: Format, settings: DataSettings, gathered: _Gathered, threads: Threads | None
+) -> Dropped | None:
+    """A row's conversations into `gathered`, or its messages into `threads`; or why there are none."""
     try:
         if missing := format.missing(row.value):
             raise RowError(f"lacks the column {', '.join(missing)}", "layout")
+        if threads:
+            gathered.findings += threads.take(row)
+            return None
         drafts = list(format.convert(row, settings))
         if not drafts:
             raise RowError("holds no conversation", "layout")
     except RowError as error:
         return passed_over(row.source, error)
     for draft in drafts:
-        try:
-            finished: Finished = finish(draft)
-        except RowError as error:
-            gathered.dropped.append(Dropped(row.source, "conversation", error.rule, str(error)))
-            continue
-        gathered.made.append((finished.conversation, row.source, draft.group, draft.tags))
-        gathered.repairs.update(finished.repairs)
+        _keep(draft, row.source, gathered)
     return None
+
+
+def _keep(draft: Draft, source: Source, gathered: _Gathered) -> None:
+    """A draft as a conversation, or the reason why it is none."""
+    try:
+        finished = finish(draft)
+    except RowError as error:
+        gathered.dropped.append(Dropped(source, "conversation", error.rule, str(error)))
+        return
+    gathered.made.append((finished.conversation, source, draft.group, draft.tags))
+    gathered.repairs.update(finished.repairs)
 
 
 def _too_many(file: DataFile, bad: list[Dropped], count: int, settings: DataSettings, when: str) -> DataError:
@@ -202,6 +223,7 @@ def _too_many(file: DataFile, bad: list[Dropped], count: int, settings: DataSett
 def _add_stored(gathered: _Gathered, stored: Dataset) -> None:
     gathered.made += [(e.conversation, e.source, e.group, e.tags) for e in stored.examples]
     gathered.dropped += stored.dropped
+    gathered.findings += stored.findings
     gathered.repairs.update(stored.repairs)
     gathered.ignored += stored.ignored
     gathered.formats.update(stored.formats)
@@ -212,6 +234,7 @@ def _dataset(names: Sequence[str], gathered: _Gathered) -> Dataset:
     dataset = Dataset(
         with_ids(gathered.made),
         tuple(gathered.dropped),
+        tuple(gathered.findings),
         ledger=gathered.ledger,
         repairs=dict(gathered.repairs),
         ignored=tuple(gathered.ignored),

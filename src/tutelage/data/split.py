@@ -7,13 +7,16 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tutelage.data.duplicates import key_of, near_pairs, spoken
+from tutelage.data.duplicates import key_of, spoken
 from tutelage.data.ledger import Reason, set_aside
+from tutelage.data.near import THRESHOLD, near_between
 from tutelage.errors import DataError
 from tutelage.records import Dataset, Example, Ledger, with_ids
 
 FEWEST = 10
 """From so many conversations on, at least one is held out."""
+HELD_OUT = Reason("held out", "kept aside for measuring")
+HELD_BACK = Reason("held back", "kept from training, so that the parts stay the same when rows are added")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +43,37 @@ def _rank(seed: int, name: str) -> bytes:
 def hold_out(dataset: Dataset, share: float, most: int, seed: int = 0) -> tuple[Dataset, Dataset]:
     """A part for training and a part held out for measuring.
 
-    Whole groups are held out, those with the smallest hash of their name first, until min(share of all,
-    most) conversations are; a group too large for the room left is passed by. So the choice does not
-    depend on the order of the rows, and adding rows moves few others. Conversations without a group of
-    their own are held out together with those that start from the same prompt. With ten conversations or
-    more and a share above 0 at least one is held out, where some group is at most half of the data.
+    A group is kept from training where the hash of its name, as a fraction, is below the share, whatever else is
+    in the data: so adding rows never moves an old one from one part to the other, their order does not matter,
+    and no group stands on both sides. Of the conversations kept from training the first `most`, by the hash of
+    their group and their own, are measured. The others are held back: training on them would mean that a
+    conversation moves into training once others are measured in its place.
+
+    Conversations without a group of their own are of one group with those that start from the same prompt. A
+    group of more than half of the conversations is always trained on. Below ten conversations nothing is held
+    out; from ten on, where no hash is below the share, the group with the smallest stands in, until one is.
 
     Returns:
-        training part (in its ledger the others are dropped by the rule `held out`) and held-out part.
+        training part (in its ledger the others are dropped by the rules `held out` and `held back`) and the
+        held-out part.
     """
     examples = dataset.examples
     families = list(map(_family, examples))
-    chosen = _chosen(families, share, most, seed)
-    if not chosen:  # most conversations start from one prompt: then their answers are what differs
+    chosen = _chosen(families, share, seed) if most else set()
+    if most and not chosen:  # most conversations start from one prompt: then their answers are what differs
         families = [example.group for example in examples]
-        chosen = _chosen(families, share, most, seed)
-    held = tuple(e for e, family in zip(examples, families, strict=True) if family in chosen)
-    reason = Reason("held out", "kept aside for measuring")
-    return set_aside(dataset, {example.id: reason for example in held}), _part(dataset, held)
+        chosen = _chosen(families, share, seed)
+    aside = [(e, family) for e, family in zip(examples, families, strict=True) if family in chosen]
+    aside.sort(key=lambda pair: (_rank(seed, pair[1]), _rank(seed, pair[0].id)))
+    held = {example.id for example, _ in aside[:most]}
+    reasons = {example.id: HELD_OUT if example.id in held else HELD_BACK for example, _ in aside}
+    return set_aside(dataset, reasons), _part(dataset, tuple(e for e in examples if e.id in held))
+
+
+def settled(dataset: Dataset, train: Dataset, held: Dataset) -> Dataset:
+    """The data set with the conversations that are in neither part entered as held back."""
+    used = {example.id for part in (train, held) for example in part.examples}
+    return set_aside(dataset, {example.id: HELD_BACK for example in dataset.examples if example.id not in used})
 
 
 def _family(example: Example) -> str:
@@ -66,22 +82,17 @@ def _family(example: Example) -> str:
     return f"prompt {key_of(example.conversation.prompt)}" if own else example.group
 
 
-def _chosen(families: Sequence[str], share: float, most: int, seed: int) -> set[str]:
-    target = round(share * len(families))
-    if share > 0 and len(families) >= FEWEST:
-        target = max(1, target)
-    room = min(target, most, len(families) - 1)
-    if room <= 0:
+def _chosen(families: Sequence[str], share: float, seed: int) -> set[str]:
+    """The groups that are kept from training."""
+    if share <= 0 or len(families) < FEWEST:
         return set()
     sizes = Counter(families)
-    chosen: set[str] = set()
-    for group in sorted(sizes, key=lambda name: _rank(seed, name)):
-        if sizes[group] <= room:
-            chosen.add(group)
-            room -= sizes[group]
-    if not chosen:
-        smallest = min(sizes, key=lambda name: (sizes[name], _rank(seed, name)))
-        chosen = {smallest} if 2 * sizes[smallest] <= len(families) else set()
+    ranks = {name: _rank(seed, name) for name, size in sizes.items() if 2 * size <= len(families)}
+    chosen = {name for name, rank in ranks.items() if int.from_bytes(rank[:8]) < share * 2**64}
+    if not chosen and ranks:
+        chosen = {min(ranks, key=lambda name: ranks[name])}
+    if len(chosen) == len(sizes):  # something has to be trained on
+        chosen.remove(max(ranks, key=lambda name: ranks[name]))
     return chosen
 
 
@@ -94,7 +105,7 @@ def _part(dataset: Dataset, examples: tuple[Example, ...]) -> Dataset:
     return Dataset(examples, ledger=ledger, formats=formats)
 
 
-def leaks(train: Dataset, held: Dataset, threshold: float = 0.8) -> tuple[Leak, ...]:
+def leaks(train: Dataset, held: Dataset, threshold: float = THRESHOLD) -> tuple[Leak, ...]:
     """Every training example that gives away a held-out one, once, by its strongest kind.
 
     Near leaks share `threshold` of their runs of three words, over all that is said but the system turn.
@@ -113,15 +124,15 @@ def leaks(train: Dataset, held: Dataset, threshold: float = 0.8) -> tuple[Leak, 
             if example.id not in found and name(example) in known:
                 found[example.id] = Leak(example, known[name(example)][0], kind)
     rest = [example for example in train.examples if example.id not in found]
-    ours = [spoken(example.conversation) for example in rest]
-    for near in near_pairs(ours, [spoken(e.conversation) for e in held.examples], threshold):
+    ours = (spoken(example.conversation) for example in rest)
+    for near in near_between(ours, [spoken(e.conversation) for e in held.examples], threshold):
         example = rest[near.first]
         if example.id not in found or near.similarity > found[example.id].similarity:
             found[example.id] = Leak(example, held.examples[near.second], "near", near.similarity)
     return tuple(found[example.id] for example in train.examples if example.id in found)
 
 
-def drop_leaks(train: Dataset, held: Dataset, threshold: float = 0.8) -> Dataset:
+def drop_leaks(train: Dataset, held: Dataset, threshold: float = THRESHOLD) -> Dataset:
     """The training part without the examples that give away held-out ones."""
     found = leaks(train, held, threshold)
     return set_aside(train, {leak.train.id: Reason("leak", str(leak)) for leak in found})

@@ -151,6 +151,64 @@ FIXTURES: dict[str, tuple[Rows, list[str]]] = {
 }
 
 
+WHEN = "2024-03-05T14:3{}:00Z"
+FIXTURES["zendesk"] = (
+    [
+        {
+            "id": number,
+            "requester_id": 1,
+            "comments": [
+                {
+                    "author_id": author,
+                    "public": True,
+                    "html_body": f"<p>{author}</p>",
+                    "created_at": WHEN.format(author),
+                }
+                for author in (2, 1)
+            ],
+        }
+        for number in (7, 8)
+    ],
+    ["user: 1 | assistant: 2"] * 2,
+)
+FIXTURES["intercom"] = (
+    [
+        {
+            "id": "7",
+            "created_at": 1709649000,
+            "source": {"body": "<p>1</p>", "author": {"type": "lead", "id": number}},
+            "conversation_parts": {
+                "conversation_parts": [
+                    {"part_type": "comment", "body": "2", "created_at": 1709649060, "author": {"type": "admin"}},
+                    {"part_type": "note", "body": "3", "created_at": 1709649060, "author": {"type": "admin"}},
+                ]
+            },
+        }
+        for number in ("a",)
+    ],
+    ["user: 1 | assistant: 2"],
+)
+FIXTURES["freshdesk"] = (
+    [
+        {
+            "id": 7,
+            "requester_id": 1,
+            "created_at": WHEN.format(0),
+            "description_text": "1",
+            "conversations": [{"incoming": False, "private": False, "body_text": "2", "created_at": WHEN.format(1)}],
+        }
+    ],
+    ["user: 1 | assistant: 2"],
+)
+FIXTURES["tickets"] = (
+    [
+        {"Ticket": "a", "Date": WHEN.format(2), "Role": "agent", "Text": "2"},
+        {"Ticket": "a", "Date": WHEN.format(1), "Role": "Customer", "Text": "1"},
+    ],
+    ["user: 1 | assistant: 2"],
+)
+
+
 def test_every_format_has_a_fixture() -> None:
     assert set(FIXTURES) == set(FORMATS)
 
@@ -166,7 +224,7 @@ def test_two_rows_of_each_format(write: Write, name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_example_shown_in_messages_is_of_its_format(write: Write, name: str) -> None:
-    if name == "flan_tsv":
+    if name in ("flan_tsv", "tickets"):  # a line, and one message of several
         return
     dataset = one(write, json.loads(FORMATS[name].example))
     assert list(dataset.formats.values()) == [name]

@@ -1,70 +1,26 @@
-"""For each rule what it finds and what it leaves alone."""
+"""How rules are chosen, and what becomes of what they find."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tutelage.data.quality import RULES, apply
-from tutelage.records import Dataset
+from tutelage.data.mending import MENDS
+from tutelage.data.quality import RULES, SET_RULES, apply
+from tutelage.errors import UsageError
+from tutelage.recipe import QualitySettings, build
+from tutelage.records import Conversation, Dataset, Ledger, Role, Source, Turn, with_ids
 
 Make = Callable[..., Dataset]
 
-FOUND = {
-    "blank": [
-        ("Hi", ""),
-        ("Hi", " \u200b\ufeff\n"),
-        ("Hi", "..."),
-        ("Hi", "\u2014"),
-        ("Hi", "NaN"),
-        ("Hi", "<nooutput>"),
-        ("Hi", "[deleted]"),
-        (" \n", "Hello"),
-    ],
-    "echo": [("Where is my card now?", "where is  my card now?")],
-    "loop": [("Hi", "I am sorry for that. " * 12)],
-    "placeholder": [
-        ("Hi", "Dear {{Name}}, hello."),
-        ("Hi", "Lorem ipsum dolor sit amet."),
-        ("Hi", "TODO"),
-        ("Hi", "Regards, [your name]"),
-    ],
-    "boilerplate": [("Hi", "As an AI language model, I cannot."), ("Hi", "I\u2019m an AI assistant.")],
-    "mojibake": [("Hi", "caf\u00c3\u00a9"), ("Hi", "it\u00e2\u20ac\u2122s"), ("Is \ufffd ok?", "Yes.")],
-}
-FINE = [
-    ("Hi", "No."),
-    ("2 + 2?", "4"),
-    ("Which sign?", "+"),
-    ("hello", "Hello"),
-    ("Sort it", "None"),
-    ("Say it twice", "Very good, very good indeed."),
-    ("{{Name}} asks", "What does {{ mean?"),
-    ("Plan", "Put milk on your todo list."),
-    ("Who?", "A language model predicts words."),
-    ("Translate", "\u00c2ge, \u00c3o, na\u00efve, 5 \u20ac"),
-    ("List", " ".join(f"{n} is a number," for n in range(40))),
-]
 
-
-@pytest.mark.parametrize("rule", FOUND)
-def test_a_rule_finds_what_it_is_for(dataset: Make, rule: str) -> None:
-    found = [RULES[rule](example) for example in dataset(*FOUND[rule]).examples]
-    assert [each and each.rule for each in found] == [rule] * len(found)
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_leaves_the_rest_alone(dataset: Make, rule: str) -> None:
-    fine = [
-        *FINE,
-        *(("Hi there", row[1]) for name in FOUND if name != rule for row in FOUND[name][:1] if row[1]),
-    ]
-    assert [RULES[rule](example) for example in dataset(*fine).examples] == [None] * len(fine)
-
-
-def test_every_rule_has_cases() -> None:
-    assert set(FOUND) == set(RULES)
+def rules_of(dataset: Dataset) -> list[tuple[str, str]]:
+    return [(found.rule, found.action) for found in dataset.findings]
 
 
 def test_drops_go_to_the_ledger_and_flags_to_the_findings(dataset: Make) -> None:
@@ -72,3 +28,217 @@ def test_drops_go_to_the_ledger_and_flags_to_the_findings(dataset: Make) -> None
     assert [row.rule for row in made.dropped] == ["blank"]
     assert [(found.rule, found.action, found.source.rows) for found in made.findings] == [("placeholder", "flag", (2,))]
     assert (len(made), made.ledger.balances(), made.ledger.conversations_dropped) == (2, True, 1)
+
+
+def test_a_rule_is_switched_off(dataset: Make) -> None:
+    rows = dataset(("a", ""), ("b", "{{Name}}"))
+    assert rules_of(apply(rows, QualitySettings(off=("placeholder",)))) == []
+    assert len(apply(rows, QualitySettings(off=("blank",)))) == 2
+    assert apply(rows, QualitySettings(off=("all",))) == rows
+
+
+def test_a_flag_becomes_a_drop(dataset: Make) -> None:
+    rows = dataset(("b", "{{Name}}"), ("Is it?", "Yes."), ("Is it?", "No."), ("c", "d"))
+    made = apply(rows, QualitySettings(drop=("placeholder", "contradiction")))
+    assert [(row.rule, row.source.rows) for row in made.dropped] == [
+        ("placeholder", (1,)),
+        ("contradiction", (2,)),
+        ("contradiction", (3,)),
+    ]
+    assert (len(made), made.findings, made.ledger.balances()) == (1, (), True)
+    assert len(apply(rows, QualitySettings(drop=("all",)))) == 1
+
+
+def test_a_switched_off_rule_drops_nothing(dataset: Make) -> None:
+    rows = dataset(("b", "{{Name}}"), ("c", "d"))
+    assert apply(rows, QualitySettings(drop=("all",), off=("placeholder",))) == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("quality.drop=lop", "quality.drop: lop is none of .* did you mean loop?"),
+        ("quality.off=boilerplates", "did you mean boilerplate?"),
+        ("quality.repair=loop", "quality.repair: loop is none of mojibake, html, marker, quoted, signature"),
+    ],
+)
+def test_an_unknown_rule_is_refused(dataset: Make, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        apply(dataset(("c", "d")), build({}, [text]).quality)
+
+
+def test_names_may_stand_in_one_text() -> None:
+    assert build({}, ["quality.drop=loop, echo", "quality.off=[cut]"]).quality == QualitySettings(
+        drop=("loop", "echo"), off=("cut",)
+    )
+
+
+MENDED = [
+    ("mojibake", "It\u00e2\u20ac\u2122s a caf\u00c3\u00a9", "It\u2019s a caf\u00e9"),
+    ("mojibake", "caf\u00c3\u0192\u00c2\u00a9", "caf\u00e9"),
+    ("mojibake", "\u00e2\u20ac\u0153Hello\u00e2\u20ac\u009d", "\u201cHello\u201d"),
+    ("html", "<p>Fish &amp; chips<br>and peas</p>", "Fish & chips\nand peas"),
+    ("html", "It&#39;s&nbsp;fine", "It's fine"),
+    ("marker", "Hello there.<|im_end|>\n<|endoftext|>", "Hello there."),
+    ("marker", "Hello there.</s>", "Hello there."),
+    ("quoted", "It is on its way.\n\nOn Mon, 3 May 2021, Jo wrote:\n> Where is it?", "It is on its way."),
+    ("signature", "It is on its way.\n\nBest regards,\nMaria\nSupport", "It is on its way."),
+    ("signature", "It is on its way.\n\nSent from my iPhone", "It is on its way."),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "after"), MENDED)
+def test_a_fault_is_mended_and_counted(dataset: Make, name: str, before: str, after: str) -> None:
+    made = apply(dataset(("Where is it?", before), ("c", "d")), QualitySettings(repair=(name,)))
+    assert made.examples[0].conversation.answer == after
+    assert (made.repairs, rules_of(made)) == ({f"{name} mended": 1}, [(name, "repair")])
+    assert (len(made), made.ledger.balances()) == (2, True)
+    assert made.examples[0].id == made.examples[0].conversation.content_hash() == made.examples[0].group
+
+
+def test_nothing_is_mended_that_is_not_asked_for(dataset: Make) -> None:
+    rows = dataset(*(("Where is it?", before) for _, before, _ in MENDED))
+    assert apply(rows).examples == rows.examples
+
+
+def test_what_only_has_a_signature_stays(dataset: Make) -> None:
+    rows = dataset(("Who is there?", "Best regards,\nMaria"))
+    assert apply(rows, QualitySettings(repair=("all",))).examples == rows.examples
+
+
+def test_a_repair_that_does_not_help_leaves_the_flag(dataset: Make) -> None:
+    made = apply(dataset(("Who?", "Hello.\n\n### Response: Jo")), QualitySettings(repair=("marker",)))
+    assert (rules_of(made), made.repairs) == ([("marker", "flag")], {})
+
+
+def test_every_repair_mends_what_a_rule_finds() -> None:
+    assert set(MENDS) <= set(RULES)
+    assert {name for name, _, _ in MENDED} == set(MENDS)
+
+
+PIECES = [
+    "{{Name}}",
+    "<b>",
+    "caf\u00c3\u00a9",
+    "again again",
+    "\n\nBest regards,\nJo",
+    "</s>",
+    "I see",
+    ".",
+    "\n> a",
+    " ",
+]
+TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=8)), min_size=1, max_size=6).map("".join)
+NAMES = st.lists(st.sampled_from([*RULES, *SET_RULES, "all"]), max_size=4).map(tuple)
+REPAIRS = st.lists(st.sampled_from([*MENDS, "all"]), max_size=3).map(tuple)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5), off=NAMES, drop=NAMES, repair=REPAIRS)
+def test_the_sums_hold_whatever_is_asked_for(
+    rows: list[tuple[str, str]], off: tuple[str, ...], drop: tuple[str, ...], repair: tuple[str, ...]
+) -> None:
+    talks = [Conversation((Turn(Role.USER, q), Turn(Role.ASSISTANT, a))) for q, a in rows]
+    made = with_ids((talk, Source("made", (number,)), "", ()) for number, talk in enumerate(talks, 1))
+    data = Dataset(made, ledger=Ledger(len(rows), len(rows), 0, len(rows), len(rows), 0))
+    asked = QualitySettings(off=off, drop=drop, repair=repair)
+    done = apply(data, asked)
+    assert done.ledger.balances()
+    assert (len(done), len(done.dropped)) == (done.ledger.conversations_kept, done.ledger.conversations_dropped)
+    assert len({example.id for example in done.examples}) == len(done)
+    assert done == apply(data, asked)
+    mended = sum(count for name, count in done.repairs.items() if name.endswith("mended"))
+    assert mended >= sum(found.action == "repair" for found in done.findings)
+
+
+HOSTILE = """
+import resource, sys
+from tutelage.data import personal, quality
+from tutelage.records import Conversation, Dataset, Example, Role, Source, Turn
+
+resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
+SIZE = 1_000_000
+for piece in {pieces!r}:
+    text = (piece * (SIZE // len(piece) + 1))[:SIZE] + "x"
+    example = Example("1", Conversation((Turn(Role.USER, text), Turn(Role.ASSISTANT, text))), Source("f", (1,)), "g")
+    quality.apply(Dataset((example,)), quality.QualitySettings(repair=("all",)))
+    personal.find(text)
+print("done")
+"""
+WORST = [
+    *(
+        "a",
+        " ",
+        "a ",
+        "\\n",
+        "\\n>",
+        "<p ",
+        "{{",
+        "`",
+        "``` a",
+        "-",
+        "_",
+        "0",
+        "01 ",
+        "12-",
+        "4111 ",
+        "DE12 ",
+        "1.1.",
+        "1:2::",
+    ),
+    *(
+        "eyJ-",
+        "a@b.",
+        "</s>",
+        "\\n--\\n",
+        "\\nOn abcdef gh",
+        "\\nregards",
+        "&#1",
+        "[your ",
+        "password is ",
+        "token:",
+        "+1 ",
+    ),
+    *(
+        "\u00c3\u00a9",
+        "\u6c49\u5b57",
+        "following text ",
+        "-----BEGIN PRIVATE KEY-----",
+        "as an ",
+        "%A",
+        "AbC1",
+        "call ",
+    ),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_a_hostile_megabyte_takes_seconds_not_hours(part: int) -> None:
+    """A quadratic pattern takes an hour of processor time for these; a linear one, a few seconds each."""
+    code = HOSTILE.format(pieces=[piece.replace("\\n", "\n") for piece in WORST[part::4]])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "done\n", done.stderr
+
+
+def test_twice_the_text_takes_about_twice_the_steps() -> None:
+    """The circles of a text are found in steps counted here, not in seconds: comparisons of words."""
+
+    class Word(str):
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Word.compared += 1
+            return str.__eq__(self, str(other))
+
+        __hash__ = str.__hash__
+
+    from tutelage.data.looping import circles
+
+    steps = []
+    for size in (2000, 4000):
+        Word.compared = 0
+        for _ in circles([Word("a" if n % 3 else "b") for n in range(size)]):
+            pass
+        steps.append(Word.compared)
+    assert steps[1] < 2.5 * steps[0]

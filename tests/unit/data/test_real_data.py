@@ -11,6 +11,7 @@ import pytest
 from tutelage.data import quality
 from tutelage.data.duplicates import drop_repeats
 from tutelage.data.reading import read
+from tutelage.data.similar import mark_near
 from tutelage.data.split import hold_out, leaks
 from tutelage.errors import DataError
 from tutelage.recipe import DataSettings
@@ -73,10 +74,13 @@ def test_flan_rows_hold_new_lines_and_end_with_the_answer() -> None:
 
 
 FINDINGS = {
-    "dolly": {"boilerplate": 3, "placeholder": 3, "mojibake": 1},
+    "dolly": {"boilerplate": 4, "placeholder": 10, "mojibake": 1, "language": 1, "cut": 19, "contradiction": 2},
     "bitext_support": {"placeholder": 2174},
-    "superni": {"loop": 69, "mojibake": 9},
+    "superni": {"mojibake": 9, "cut": 5},
     "gsm8k": {},
+    "flan_cot": {},
+    "banking77": {},
+    "self_instruct": {"placeholder": 1},
 }
 
 
@@ -93,7 +97,25 @@ def test_banking_repeats_four_rows() -> None:
 
 def test_bitext_repeats_questions_but_its_hold_out_leaks_none() -> None:
     train, held = hold_out(data("bitext_support"), 0.05, 64)
-    assert (len(train), len(held), leaks(train, held)) == (2624, 64, ())
+    assert (len(train), len(held), leaks(train, held)) == (2549, 64, ())
+
+
+@pytest.mark.parametrize(("name", "groups"), [("superni", 45), ("oasst_en100", 100), ("star_support", 677)])
+def test_a_task_a_tree_and_a_dialogue_stand_on_one_side(name: str, groups: int) -> None:
+    train, held = hold_out(data(name), 0.1, 1000)
+    trained, measured = ({example.group for example in part.examples} for part in (train, held))
+    assert (len(trained) + len(measured), trained & measured) == (groups, set())
+    assert groups * 0.05 < len(measured) < groups * 0.2
+    assert len(train) + len(held) == len(data(name))
+
+
+def test_near_duplicates_in_real_sets() -> None:
+    found = {}
+    for name in ("dolly", "gsm8k", "star_support", "banking77"):
+        made = mark_near(drop_repeats(data(name)), "drop")
+        found[name] = Counter(row.rule for row in made.dropped)["near duplicate"]
+        assert made.ledger.balances()
+    assert found == {"dolly": 37, "gsm8k": 0, "star_support": 0, "banking77": 79}
 
 
 def test_plain_text_rows_are_answered_with_advice() -> None:

@@ -1,0 +1,1 @@
+"""The sections of data_bench.py: each plants, asks the product, and counts."""
