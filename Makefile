@@ -6,7 +6,7 @@ INSTALL := $(BIN)/pip install -q --no-compile -c constraints.txt
 STAMP := $(VENV)/.ready
 TOOLS := $(VENV)/.ready-for-tests
 
-.PHONY: setup demo test unit lint bench data-bench reliability clean
+.PHONY: setup demo test unit lint bench data-bench reliability nightly clean
 
 # Everything, the tests' tools too; the one import writes Python's compiled files, which every later start reads.
 setup: $(TOOLS)
@@ -48,6 +48,10 @@ data-bench: setup
 # Kills, full disks and flipped bits, many of each, into docs/reliability.md; RELIABILITY="--kills 1000" for a night.
 reliability: setup
 	$(BIN)/python benchmarks/reliability.py $(RELIABILITY)
+
+# The starter in bfloat16, stopped at three steps: ten minutes and more where the processor has no bfloat16 arithmetic.
+nightly: setup
+	$(BIN)/python -m pytest -m nightly
 
 test: setup
 	$(BIN)/python -m pytest

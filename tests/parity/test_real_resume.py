@@ -39,7 +39,7 @@ def stopping(at: int) -> Watch:
     return Watch(stepped=stepped)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", ["lora", "full"])
 def test_the_starter_in_bfloat16_stopped_three_times_has_the_same_bits(kind: str, tmp_path: Path) -> None:
     whole = tune(recipe_for(tmp_path, "whole", kind))

@@ -32,18 +32,32 @@ SAME = 1e-6
 """Largest relative difference of numbers that should be the same but for float32's rounding."""
 OTHER_WAY = 1e-4
 """The same where another order of many operations leads there: other kernels, a sum of products multiplied out."""
+SMALL = 1e-3
+"""A tensor of gradients whose values are all below this share of the largest one is compared with that share."""
+LOGITS = 24
+"""Tokens whose logits of all words are compared."""
 STOPPED = 2
 """After so many steps the run of `resume` is stopped."""
 Numbers = dict[str, Tensor]
 
 
-def _difference(ours: Tensor, theirs: Tensor) -> float:
-    """Largest absolute difference relative to the largest absolute value; infinite where a number is none."""
+def _difference(ours: Tensor, theirs: Tensor, least: float = 1e-30) -> float:
+    """Largest absolute difference relative to the largest absolute value, or to `least` where that is larger;
+    infinite where a number is none."""
     if ours.shape != theirs.shape:
         return math.inf
     ours, theirs = ours.detach().double().cpu(), theirs.detach().double().cpu()
-    found = float((ours - theirs).abs().max() / theirs.abs().max().clamp_min(1e-30))
+    found = float((ours - theirs).abs().max() / theirs.abs().max().clamp_min(least))
     return found if math.isfinite(found) else math.inf
+
+
+def _differences(ours: Numbers, theirs: Numbers) -> float:
+    """The largest difference of any tensor, relative to its own largest value; where all of that are tiny beside
+    the other tensors' (a gradient that is 0 but for rounding), to a thousandth of theirs."""
+    if ours.keys() != theirs.keys():
+        return math.inf
+    least = SMALL * max(float(value.abs().max()) for value in theirs.values())
+    return max(_difference(ours[name], theirs[name], least) for name in theirs)
 
 
 def _flat(tensors: Numbers) -> Tensor:
@@ -80,8 +94,8 @@ def _row(items: Sequence[Tokens]) -> list[Pack]:
     return packs_of(items, range(len(items)), sum(map(len, items)))
 
 
-def _gradients(network: Any, packs: Sequence[Pack], proof: Proof) -> tuple[Tensor, Tensor]:
-    """The loss of the packs, and its gradients by all weights that are tuned as one vector."""
+def _gradients(network: Any, packs: Sequence[Pack], proof: Proof) -> tuple[Tensor, Numbers]:
+    """The loss of the packs, and its gradients by all weights that are tuned."""
     weight, total = sum(pack.weight for pack in packs), 0.0
     with attending(network, proof):
         for pack in packs:
@@ -93,7 +107,7 @@ def _gradients(network: Any, packs: Sequence[Pack], proof: Proof) -> tuple[Tenso
         for name, weight in adapters.trainable(network).items()
     }
     network.zero_grad(set_to_none=True)
-    return torch.tensor([total], dtype=torch.float64), _flat(found)
+    return torch.tensor([total], dtype=torch.float64), found
 
 
 def _packed_only(subject: Subject) -> None:
@@ -122,9 +136,9 @@ def neighbours(subject: Subject) -> Found:
         with attending(network, subject.proof):
             losses = torch.cat([pack_token_losses(network, pack, subject.proof) for pack in packs])
         found.append((losses, _gradients(network, packs, subject.proof)[1]))
-    changed = max(_difference(one, other) for one, other in zip(*found, strict=True))
+    (losses, gradients), (others, changed) = found
     what = "losses and gradients of a conversation while every token of its neighbour in the row changes"
-    return Found(changed, SAME, what)
+    return Found(max(_difference(losses, others), _differences(gradients, changed)), SAME, what)
 
 
 def accumulation(subject: Subject) -> Found:
@@ -160,10 +174,10 @@ def packing(subject: Subject) -> Found:
     """One row of several conversations must give what the model's own forward gives of each alone."""
     _packed_only(subject)
     network = _copy(subject)
-    alone = _gradients(network, [make_pack([item]) for item in subject.short], Proof(False, 0.0, 0.0))
+    loss, alone = _gradients(network, [make_pack([item]) for item in subject.short], Proof(False, 0.0, 0.0))
     layers.quicken(network)
-    packed = _gradients(network, _row(subject.short), subject.proof)
-    found = max(_difference(one, other) for one, other in zip(packed, alone, strict=True))
+    packed_loss, packed = _gradients(network, _row(subject.short), subject.proof)
+    found = max(_difference(packed_loss, loss), _differences(packed, alone))
     what = f"loss and gradients of {len(subject.short)} texts in a row, and of each alone in the model's own way"
     return Found(found, OTHER_WAY, what)
 
@@ -203,8 +217,8 @@ def _progress(step: int) -> Progress:
 
 
 def _logits(network: Any, subject: Subject) -> Tensor:
-    """(T, V) of the longest of the short texts, by the model's own forward."""
-    ids = max((item.ids for item in subject.short), key=len).astype(np.int64)
+    """(T, V) of the beginning of the longest of the short texts, by the model's own forward."""
+    ids = max((item.ids for item in subject.short), key=len)[:LOGITS].astype(np.int64)
     network.eval()
     with torch.no_grad():
         made: Tensor = network(input_ids=torch.from_numpy(ids)[None].to(subject.network.device), use_cache=False).logits
