@@ -208,8 +208,8 @@ def main() -> None:
     ]
     tail = [
         "",
-        "`make nightly` stops the real starter in bfloat16 at three steps, with LoRA and in full, with hold-out and early",
-        "stopping, and wants the same bits; it takes ten minutes and more where the processor has no bfloat16 arithmetic.",
+        "`make nightly` stops the real starter in bfloat16 at three steps, with LoRA and in full, with hold-out and",
+        "early stopping, and wants the same bits; ten minutes and more where the processor has no bfloat16 arithmetic.",
     ]
     args.out.write_text("\n".join([*head, *lines, *tail]) + "\n", encoding="utf-8")
     sys.exit(any("**no**" in line for line in lines))
