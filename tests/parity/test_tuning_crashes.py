@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import hurting
-from tutelage.errors import TuningError
+from tutelage.errors import TuningError, UsageError
 from tutelage.model.load import locate
 from tutelage.tuning import checkpoint
 from tutelage.tuning.checkpoint import Progress
@@ -116,6 +116,19 @@ def test_a_flipped_bit_in_any_file_of_a_tuned_model_is_refused(kind: str, tmp_pa
         assert hurting.refusal(lambda: (locate(str(run.folder), quiet), run.manifest())), path.name
         path.write_bytes(before)
     assert hurting.refusal(lambda: locate(str(run.folder), quiet)) == ""
+
+
+def test_a_number_changed_in_a_runs_manifest_is_refused(tmp_path: Path) -> None:
+    """It is still JSON, and still a manifest."""
+    run = hurting.stopped_run(tmp_path)
+    path = run.folder / "manifest.json"
+    before = path.read_text()
+    path.write_text(before.replace('"steps": 4,', '"steps": 5,'))
+    assert path.read_text() != before
+    with pytest.raises(UsageError, match=r"manifest\.json is damaged or was changed by hand"):
+        resume(run.folder)
+    path.write_text(before)
+    resume(run.folder)
 
 
 def test_of_two_processes_on_one_run_the_second_is_refused(tmp_path: Path) -> None:

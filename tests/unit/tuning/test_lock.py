@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tutelage.errors import TuningError
-from tutelage.tuning.lock import NOTE, hold, holder
+from tutelage.tuning.lock import NOTE, holder, hold
+from tutelage.tuning.run import make_folder
 
 
 def test_a_folder_is_held_once_and_free_again(tmp_path: Path) -> None:
@@ -59,3 +60,13 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(TuningError, match="cannot be locked"), hold(tmp_path / "file" / "run"):
         pytest.fail("held")
+
+
+def test_a_folder_that_another_process_made_meanwhile_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both were told the same free name; the second one asks again."""
+    names = iter([tmp_path / "faq-1", tmp_path / "faq-2"])
+    (tmp_path / "faq-1").mkdir()
+    monkeypatch.setattr("tutelage.tuning.run.new_folder", lambda out, files: next(names))
+    assert make_folder("", ("faq.jsonl",)) == tmp_path / "faq-2"
