@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tutelage.errors import TuningError
-from tutelage.tuning.lock import NOTE, holder, hold
+from tutelage.tuning.lock import NOTE, hold, holder
 from tutelage.tuning.run import make_folder
 
 
