@@ -26,9 +26,12 @@ from pathlib import Path
 import torch
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tests" / "parity")]
+
+import test_tuning_ranks as several  # noqa: E402
 
 import hurting  # noqa: E402
+import ranks  # noqa: E402
 from tutelage.model.load import locate  # noqa: E402
 from tutelage.tuning import checkpoint  # noqa: E402
 from tutelage.tuning.checkpoint import Progress  # noqa: E402
@@ -167,6 +170,31 @@ def flips_of_tuned(folder: Path, count: int, kind: str) -> Line:
     return Line(what, total, f"{total - missed} of {total} refused, with the file's name", not missed)
 
 
+def processes(folder: Path, size: int) -> Line:
+    """Ten steps in several processes against one: every case of the parity tests, uneven rows among them."""
+    ranks.together(size, several.run_cases, folder, within=300)
+    worst = 0.0
+    for case in several.CASES:
+        alone, found = several.results(case), ranks.kept(folder / f"{case}.safetensors")
+        worst = max(worst, *(float((found[name] - alone[name]).abs().max()) for name in alone if name != "seen"))
+    what = f"{size} processes against one, ten steps at lr 1e-4, float32: {', '.join(several.CASES)}"
+    return Line(what, len(several.CASES), f"largest difference of a weight {worst:.1e} (limit 1e-6)", worst < 1e-6)
+
+
+def handed_on(folder: Path, case: str, sizes: tuple[int, ...]) -> Line:
+    """Saved on some processes, taken up by others, against one that never stopped."""
+    several.from_to(several.ALONE, folder / "whole", case, 0, 10)
+    for size, first, last in zip(sizes, (0, 3, 7), (3, 7, 10), strict=True):
+        if size == 1:
+            several.from_to(several.ALONE, folder / "parts", case, first, last)
+        else:
+            ranks.together(size, several.from_to, folder / "parts", case, first, last, within=300)
+    right, found = (checkpoint.load(folder / name / "step-10")[0] for name in ("whole", "parts"))
+    worst = max(float((found[name] - right[name]).abs().max()) for name in right)
+    what = f"{case}: stopped and taken up on {', '.join(map(str, sizes))} processes"
+    return Line(what, 1, f"largest difference of a weight or moment {worst:.1e} (limit 1e-6)", worst < 1e-6)
+
+
 def main() -> None:
     """Run all, print and write the table; exit 1 where something does not hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -186,6 +214,10 @@ def main() -> None:
         lambda folder: flips(folder, args.flips),
         lambda folder: flips_of_tuned(folder, 10 * args.flips, "lora"),
         lambda folder: flips_of_tuned(folder, 10 * args.flips, "full"),
+        lambda folder: processes(folder, 2),
+        lambda folder: processes(folder, 4),
+        lambda folder: handed_on(folder, "gemma3-full", (2, 1, 2)),
+        lambda folder: handed_on(folder, "llama-lora", (1, 4, 3)),
     ]
     lines = []
     for check in checks:
