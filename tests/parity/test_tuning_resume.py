@@ -314,12 +314,14 @@ def test_a_finished_run_that_kept_no_checkpoint_says_how_to_go_further(tmp_path:
         resume(run.folder)
 
 
-def test_other_threads_are_told(tmp_path: Path) -> None:
+def test_other_threads_are_told_and_change_next_to_nothing(tmp_path: Path) -> None:
+    whole = results(tune(recipe_for(tmp_path, "whole", lr=1e-4)))[0]
     with pytest.raises(Stopped):
-        tune(recipe_for(tmp_path, "run"), Onlooker(1).watch())
+        tune(recipe_for(tmp_path, "run", lr=1e-4), Onlooker(1).watch())
     onlooker = Onlooker()
-    resume(tmp_path / "run", onlooker.watch(), ["model.threads=2"])
+    found = results(resume(tmp_path / "run", onlooker.watch(), ["model.threads=2"]))[0]
     torch.set_num_threads(1)
+    assert max(float((found[name] - whole[name]).abs().max()) for name in whole) < 1e-6
     assert any("threads 1 then, 2 now" in line and "last digits" in line for line in onlooker.said)
 
 
