@@ -46,8 +46,8 @@ def test_loss_and_gradients_are_those_of_the_layers_own_forward(name: str, kind:
     network = tuned(name, kind)
     made = quicken(network, parts)
     loss, ours = losses(network)
-    has_norm = name not in ("phi",)
-    assert set(made) == {part for part in parts if (part == "lora" and kind == "lora") or (part == "norm" and has_norm)}
+    has = {"lora": kind == "lora", "norm": name != "phi", "gated": name in ("llama", "gemma3")}
+    assert set(made) == {part for part in parts if has[part]}
     tiny.agree(loss, right, 1e-6, 1e-6)
     tiny.agree(tiny.flat(ours), tiny.flat(theirs), 1e-5, 1e-8)
 
@@ -83,7 +83,7 @@ def test_a_neighbour_changes_no_bit_of_an_example_with_them() -> None:
 def test_each_linear_layer_with_lora_gets_it_and_each_norm() -> None:
     network = tuned("gemma3")
     norms = [module for module in network.modules() if type(module).__name__ == "Gemma3RMSNorm"]
-    assert quicken(network) == {"lora": 14, "norm": len(norms)}
+    assert quicken(network) == {"lora": 14, "norm": len(norms), "gated": 2}
     assert quicken(network) == {}  # once is enough
 
 
@@ -92,6 +92,28 @@ def test_what_is_not_plain_lora_keeps_its_own_forward() -> None:
     network = tuned("llama")
     network.base_model.model.model.layers[0].mlp.up_proj.lora_variant["default"] = object()
     assert quicken(network, ("lora",)) == {"lora": 13}
+
+
+@pytest.mark.parametrize("kind", ["full", "lora"])
+def test_a_gated_block_keeps_only_what_goes_into_its_activation(kind: str) -> None:
+    """The activation and its product are as wide as the gate, and were kept: a quarter and more of a step."""
+    kept = []
+    for parts in (("lora",), ("lora", "gated")):
+        network, seen = tuned("llama", kind), {}
+        quicken(network, parts)
+        weights = {weight.untyped_storage().data_ptr() for weight in network.parameters()}
+
+        def keep(part: Tensor, seen: dict[int, Tensor] = seen, weights: set[int] = weights) -> Tensor:
+            if part.untyped_storage().data_ptr() not in weights:
+                seen[part.untyped_storage().data_ptr()] = part
+            return part
+
+        with attending(network, SHARED), torch.autograd.graph.saved_tensors_hooks(keep, lambda part: part):
+            pack_loss(network, make_pack(tiny.batch(5)), SHARED, 1.0)
+        kept.append(sum(part.untyped_storage().nbytes() for part in seen.values()))
+    config = tiny.network("llama").config
+    wide = 4 * config.intermediate_size * len(make_pack(tiny.batch(5))) * config.num_hidden_layers
+    assert kept[0] - kept[1] == 2 * wide
 
 
 def test_an_adapter_that_is_switched_off_is_off() -> None:

@@ -70,6 +70,9 @@ def examples_apart(
     elif _has_kernel(query) and not (dropout and module.training):
         return row_at_once(_kernel(), query, key, value, boundaries, scaling, sliding_window), None
     gone = dropout if module.training else 0.0
+    if cache is None and not gone and flash_serves(query, value, boundaries, sliding_window):
+        made: torch.Tensor = RowAttention.apply(query, key, value, boundaries, scaling)  # type: ignore[no-untyped-call]
+        return made, None
     return _one_by_one(module, query, key, value, boundaries, scaling, gone, sliding_window, cache), None
 
 
@@ -104,6 +107,68 @@ def _one_by_one(
             ).transpose(1, 2)
         )
     return torch.cat(made, dim=1)
+
+
+_FLASH, _FLASH_BACKWARD = (
+    "_scaled_dot_product_flash_attention_for_cpu",
+    "_scaled_dot_product_flash_attention_for_cpu_backward",
+)
+
+
+def flash_serves(query: torch.Tensor, value: torch.Tensor, boundaries: tuple[int, ...], window: int | None) -> bool:
+    """Whether PyTorch's attention kernel for the processor can be called directly for each example of a row."""
+    known = query.device.type == "cpu" and all(hasattr(torch.ops.aten, name) for name in (_FLASH, _FLASH_BACKWARD))
+    within = window is None or max(end - start for start, end in pairwise(boundaries)) <= window
+    return known and within and query.shape[-1] == value.shape[-1] and query.shape[0] == 1
+
+
+class RowAttention(torch.autograd.Function):
+    """Causal attention of each example of a row, its result written into one tensor.
+
+    `F.scaled_dot_product_attention` calls the same kernel (FlashAttention-2, arXiv:2307.08691, for a processor), but
+    keeps for the backward pass each example's result beside the row that the next layer keeps, and keys and values
+    once for each query that shares them. Here they are repeated only while they are used: the kernel's own sharing
+    works on as many cores as there are key heads (one of Gemma's).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        boundaries: tuple[int, ...],
+        scaling: float | None,
+    ) -> torch.Tensor:
+        """query: (1, heads, T, d); key, value: (1, key heads, T, d); the result is (1, T, heads, d)."""
+        made = query.new_empty(1, query.shape[2], query.shape[1], query.shape[3])
+        sums = []
+        for start, end in pairwise(boundaries):
+            texts = (_for_each_head(part[:, :, start:end], query) for part in (query, key, value))
+            one, log_sum = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(*texts, 0.0, True, scale=scaling)
+            made[:, start:end] = one.transpose(1, 2)
+            sums.append(log_sum)
+        ctx.save_for_backward(query, key, value, made, *sums)
+        ctx.boundaries, ctx.scaling = boundaries, scaling
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Any) -> Any:
+        """Gradients by query, key and value."""
+        query, key, value, made, *sums = ctx.saved_tensors
+        # Laid out as the linear layers before them want it: place by place.
+        gradients = [part.new_empty(1, part.shape[2], part.shape[1], part.shape[3]) for part in (query, key, value)]
+        for (start, end), log_sum in zip(pairwise(ctx.boundaries), sums, strict=True):
+            texts = (_for_each_head(part[:, :, start:end], query) for part in (query, key, value))
+            given, result = (part[:, start:end].transpose(1, 2) for part in (outer[0], made))
+            found = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
+                given, *texts, result, log_sum, 0.0, True, scale=ctx.scaling
+            )
+            for gradient, part in zip(gradients, found, strict=True):
+                shared = part.shape[1] // gradient.shape[2]
+                whole = part.unflatten(1, (-1, shared)).sum(2) if shared > 1 else part
+                gradient[:, start:end] = whole.transpose(1, 2)
+        return (*(gradient.transpose(1, 2) for gradient in gradients), None, None)
 
 
 def row_at_once(

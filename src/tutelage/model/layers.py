@@ -1,4 +1,5 @@
-"""Layers that give the same numbers faster: LoRA's linear layers, root-mean-square norms, products of few rows.
+"""Layers that give the same numbers faster or in less memory: LoRA's linear layers, root-mean-square norms, gated
+feed-forward blocks, products of few rows.
 
 `quicken` puts a faster forward on the layers that it knows. Which formula a norm has is found out by trying it, not
 taken from its name; a layer that does something else keeps its own forward.
@@ -14,8 +15,8 @@ import torch
 from peft.tuners.lora.layer import Linear as LoraLayer
 from torch import Tensor, nn
 
-PARTS = ("lora", "norm")
-"""What makes tuning faster, each to be left out by name; `narrow` is for decoding."""
+PARTS = ("lora", "norm", "gated")
+"""What makes tuning faster or smaller, each to be left out by name; `narrow` is for decoding."""
 NARROW = 80
 """Rows up to which a matrix library is faster with the weight on the left: twice at 2 to 16, 1.2 times beyond 32."""
 PIECES = 8
@@ -68,23 +69,131 @@ class _LoraProduct(torch.autograd.Function):
         return d_x, None, None, d_down, d_up, None
 
 
-def _faster_lora(layer: nn.Module) -> Callable[..., Tensor] | None:
+def _is_plain_lora(layer: nn.Module) -> bool:
+    """Whether a layer is LoRA beside a frozen linear layer, without dropout, variants or biases of its own."""
     if type(layer) is not LoraLayer or type(layer.base_layer) is not nn.Linear or layer.active_adapters != ["default"]:
-        return None
+        return False
     base: Any = layer.base_layer
-    own: Callable[..., Tensor] = layer.forward
     down, up = layer.lora_A["default"], layer.lora_B["default"]
     plain = isinstance(layer.lora_dropout["default"], nn.Identity) and "default" not in layer.lora_variant
     frozen = not any(weight.requires_grad for weight in base.parameters())
-    if not (plain and frozen and down.bias is None and up.bias is None):
+    return plain and frozen and down.bias is None and up.bias is None
+
+
+def _is_in_use(layer: Any) -> bool:
+    """Whether a plain LoRA layer's matrices count at this moment."""
+    return not layer.disable_adapters and not layer.merged and layer.active_adapters == ["default"]
+
+
+def _faster_lora(layer: nn.Module) -> Callable[..., Tensor] | None:
+    if not _is_plain_lora(layer):
         return None
+    known: Any = layer
+    base, own = known.base_layer, layer.forward
+    down, up = known.lora_A["default"], known.lora_B["default"]
 
     def forward(x: Tensor, *others: Any, **named: Any) -> Tensor:
-        if others or named or layer.disable_adapters or layer.merged or layer.active_adapters != ["default"]:
-            return own(x, *others, **named)
-        scale = layer.scaling["default"]
-        made: Tensor = _LoraProduct.apply(x, base.weight, base.bias, down.weight, up.weight, scale)
+        if others or named or not _is_in_use(known):
+            made: Tensor = own(x, *others, **named)
+        else:
+            scale = known.scaling["default"]
+            made = _LoraProduct.apply(x, base.weight, base.bias, down.weight, up.weight, scale)  # type: ignore[no-untyped-call]
         return made
+
+    return forward
+
+
+class _GatedProduct(torch.autograd.Function):
+    """A gated feed-forward block's last layer (Shazeer 2020, arXiv:2002.05202), (act(gate) * up) W^T + b, with LoRA.
+
+    act(gate) and its product with `up` are as large as gate and up, and cheap: they are made again in the backward
+    pass instead of being kept, which is a quarter and more of what a step keeps.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        gate: Tensor,
+        up: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        lora: tuple[float, Callable[[Tensor], Tensor]],
+        down: Tensor | None,
+        wide: Tensor | None,
+    ) -> Tensor:
+        """gate, up: (..., in); weight: (out, in); lora: scale and act; down: (rank, in), wide: (out, rank) or None."""
+        scale, act = lora
+        flat = (act(gate) * up).flatten(0, -2)
+        out = flat @ weight.T if bias is None else torch.addmm(bias, flat, weight.T)
+        inner = None
+        if down is not None and wide is not None:
+            inner = flat @ down.to(flat.dtype).T
+            out.addmm_(inner, wide.to(flat.dtype).T, alpha=scale)
+        ctx.save_for_backward(gate, up, inner, down, wide)
+        ctx.weight, ctx.lora = weight, lora
+        return out.view(*gate.shape[:-1], len(weight))
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Any) -> Any:
+        """Gradients by gate, up, weight, bias, down and wide, each where it is needed."""
+        gate, up, inner, down, wide = ctx.saved_tensors
+        (scale, act), needs = ctx.lora, ctx.needs_input_grad
+        with torch.enable_grad():
+            opened = gate.detach().requires_grad_()
+            active = act(opened)
+        kept = active.detach()
+        flat = (kept * up).flatten(0, -2)
+        d_out = outer[0].flatten(0, -2)
+        d_flat = d_out @ ctx.weight
+        d_weight = d_out.T @ flat if needs[2] else None
+        d_bias = d_out.sum(0) if needs[3] else None
+        d_down = d_wide = None
+        if inner is not None:
+            through = (d_out @ wide.to(flat.dtype)).mul_(scale)
+            d_flat.addmm_(through, down.to(flat.dtype))
+            d_down = (through.T @ flat).to(down.dtype)
+            d_wide = (inner.T @ d_out).mul_(scale).T.to(wide.dtype)
+        d_product = d_flat.view_as(gate)
+        d_up = d_product * kept
+        (d_gate,) = torch.autograd.grad(active, opened, d_product.mul_(up))
+        return d_gate, d_up, d_weight, d_bias, None, d_down, d_wide
+
+
+def _gated(gate: Tensor, up: Tensor, last: Any, act: Callable[[Tensor], Tensor]) -> Tensor:
+    made: Tensor
+    if type(last) is nn.Linear:
+        made = _GatedProduct.apply(gate, up, last.weight, last.bias, (1.0, act), None, None)  # type: ignore[no-untyped-call]
+        return made
+    base, down, wide = last.base_layer, last.lora_A["default"].weight, last.lora_B["default"].weight
+    made = _GatedProduct.apply(gate, up, base.weight, base.bias, (last.scaling["default"], act), down, wide)  # type: ignore[no-untyped-call]
+    return made
+
+
+@torch.no_grad()
+def _faster_gated(block: nn.Module) -> Callable[..., Tensor] | None:
+    owner: Any = block
+    if not all(
+        isinstance(getattr(block, name, None), nn.Module) for name in ("gate_proj", "up_proj", "down_proj", "act_fn")
+    ):
+        return None
+    last, act, own = owner.down_proj, owner.act_fn, block.forward
+    if type(last) is not nn.Linear and not _is_plain_lora(last):
+        return None
+    weight = last.weight if type(last) is nn.Linear else last.base_layer.weight
+    x = torch.linspace(-3, 3, 3 * len(weight), device=weight.device).sin().view(3, -1).to(weight.dtype)
+    try:
+        expected = own(x)
+        ours = _gated(owner.gate_proj(x), owner.up_proj(x), last, act)
+    except (RuntimeError, TypeError, ValueError):
+        return None
+    if expected.shape != ours.shape or (expected - ours).abs().max() > _SAME[weight.dtype] * expected.abs().max():
+        return None
+
+    def forward(x: Tensor) -> Tensor:
+        if not torch.is_grad_enabled() or not (type(last) is nn.Linear or _is_in_use(last)):
+            made: Tensor = own(x)
+            return made
+        return _gated(owner.gate_proj(x), owner.up_proj(x), last, act)
 
     return forward
 
@@ -173,5 +282,6 @@ def _faster_narrow(layer: nn.Module) -> Callable[..., Tensor] | None:
 _KNOWN: dict[str, Callable[[nn.Module], Callable[..., Tensor] | None]] = {
     "lora": _faster_lora,
     "norm": _faster_norm,
+    "gated": _faster_gated,
     "narrow": _faster_narrow,
 }

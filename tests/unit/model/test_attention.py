@@ -56,6 +56,37 @@ def test_by_hand(boundaries: tuple[int, ...], heads: int, keys: int, scale: floa
     tiny.agree(made, by_hand(query, key, value, boundaries, scale or 0.5, window or 99), 1e-6, 1e-7)
 
 
+@pytest.mark.parametrize("boundaries", [(0, 9), (0, 4, 9), (0, 1, 2, 9)])
+@pytest.mark.parametrize(("heads", "keys"), [(4, 4), (4, 2), (4, 1)])
+def test_gradients_by_hand(boundaries: tuple[int, ...], heads: int, keys: int) -> None:
+    found = []
+    for way in ("ours", "by hand"):
+        query, key, value = (part.requires_grad_() for part in parts(heads, keys))
+        if way == "ours":
+            made, _ = examples_apart(module(), query, key, value, None, scaling=0.3, boundaries=boundaries)
+            assert type(made.grad_fn).__name__ == "RowAttentionBackward"
+        else:
+            made = by_hand(query, key, value, boundaries, 0.3, 99)
+        (made * torch.linspace(-1, 2, made.numel()).view_as(made)).sum().backward()
+        found.append((query.grad, key.grad, value.grad))
+    for ours, right in zip(*found, strict=True):
+        tiny.agree(ours, right, 1e-6, 1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_row_in_one_function_is_the_row_text_by_text(dtype: torch.dtype) -> None:
+    found = []
+    for way in ("at once", "one by one"):
+        query, key, value = (part.to(dtype).requires_grad_() for part in parts(4, 2, 31))
+        if way == "at once":
+            made = attention.RowAttention.apply(query, key, value, (0, 11, 12, 31), 0.3)
+        else:
+            made = attention._one_by_one(module(), query, key, value, (0, 11, 12, 31), 0.3, 0.0, None, None)
+        (made.float() ** 2).sum().backward()
+        found.append((made, query.grad, key.grad, value.grad))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
+
+
 def documented(
     query: Tensor,
     key: Tensor,
