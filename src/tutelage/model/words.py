@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tutelage.errors import TuningError
+from tutelage.model import screen
 from tutelage.model.layers import product
 from tutelage.recipe import DecodingSettings
 
@@ -31,6 +32,11 @@ def next_words(inner: Any, hidden: Tensor, settings: DecodingSettings, draws: Se
     found: list[int]
     if settings.temperature or hidden.device.type != "cpu" or head.weight.dtype != torch.float32:
         found = choose(scores_of(inner, hidden), settings, draws).tolist()
+        return found
+    screened = screen.likeliest(head, hidden)
+    if screened is not None:
+        _check(screened[1])
+        found = screened[0].tolist()
         return found
     # Greedy: block by block, since 40 texts have 42 MB of logits, of which one number each is wanted.
     bias = getattr(head, "bias", None)
