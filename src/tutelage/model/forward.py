@@ -202,6 +202,19 @@ def pack_token_losses(network: Any, pack: Pack, proof: Proof, prefix: KeyValues 
     return torch.cat(made)[_places(pack, inner.device)[0]]
 
 
+@torch.no_grad()
+def pack_hidden(network: Any, pack: Pack, proof: Proof) -> Tensor:
+    """(T, d) last hidden states of a pack, each example's as if it were alone; call inside `attending`."""
+    inner = plain(network)
+    if proof.packed:
+        return torch.cat([_hidden(inner, row, inner.device) for row in _rows(inner, pack)])
+    made = []
+    for start, end in zip(pack.boundaries, pack.boundaries[1:], strict=False):
+        ids = torch.from_numpy(pack.ids[None, start:end]).to(inner.device)
+        made.append(inner.get_decoder()(input_ids=ids).last_hidden_state[0])
+    return torch.cat(made)
+
+
 def _probe_tokens(vocabulary: int, length: int, seed: int) -> Tokens:
     ids = np.asarray(random.Random(seed).choices(range(vocabulary), k=length), np.int32)
     return Tokens(ids, np.ones(length, np.float32), ((1, length),), str(seed))
