@@ -27,7 +27,8 @@ class Shape:
     """What a model's memory follows from: numbers of weights, layers, widths and words.
 
     `matrices` is the number of weights in all matrices but embedding and head, `linear` the sum of their sides: LoRA
-    has rank times that many weights.
+    has rank times that many weights. `kept` is how many tensors as wide as its inner layer a block keeps for the
+    backward pass.
     """
 
     weights: int
@@ -38,6 +39,7 @@ class Shape:
     inner: int
     heads: int
     vocabulary: int
+    kept: int = 5
 
 
 def shape_of(located: Located) -> Shape:
@@ -47,10 +49,11 @@ def shape_of(located: Located) -> Shape:
     with quiet_libraries():
         config: Any = AutoConfig.from_pretrained(located.folder, local_files_only=True, trust_remote_code=False)
     config = config.get_text_config()
-    weights, matrices, linear = 0, 0, 0
+    weights, matrices, linear, names = 0, 0, 0, set[str]()
     for path in sorted(located.folder.glob("*.safetensors")):
         with safe_open(str(path), framework="pt") as file:
             shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 # no mapping
+            names |= {".".join(name.split(".")[-3:]) for name in file.keys()}  # noqa: SIM118
         weights += sum(torch.Size(shape).numel() for shape in shapes)
         inside = [shape for shape in shapes if len(shape) == 2 and config.vocab_size not in shape]
         matrices += sum(torch.Size(shape).numel() for shape in inside)
@@ -68,6 +71,8 @@ def shape_of(located: Located) -> Shape:
         inner if isinstance(inner, int) else 4 * width,
         heads * head,
         config.vocab_size,
+        # `layers.quicken` keeps gate and up of a gated block; of others all that goes through it may be kept.
+        2 if {f"mlp.{part}_proj.weight" for part in ("gate", "up", "down")} <= names else 5,
     )
 
 
@@ -80,16 +85,18 @@ def needed(shape: Shape, recipe: Recipe, dtype: torch.dtype, row: int, trained: 
     size = dtype.itemsize
     full = recipe.adapter.kind == "full"
     changing = shape.weights if full else recipe.adapter.rank * shape.linear
-    # AdamW's two moments, the gradient, and a master where the weights themselves are narrower or not the base's.
-    state = changing * (12 + (0 if full and size == 4 else 4))
-    # Saved for the backward pass: a layer's inputs and norms, queries to output, gate, unit and their product.
-    layer = (8 * shape.width + 4 * shape.heads + 5 * shape.inner) * size
+    # AdamW's two moments, and a master where the weights themselves are narrower or not the base's.
+    state = changing * (8 + (0 if full and size == 4 else 4))
+    # Saved for the backward pass: a layer's inputs and norms, queries to output, and the inner layer's.
+    layer = (8 * shape.width + 4 * shape.heads + shape.kept * shape.inner) * size
     saved = row * (shape.layers * shape.width * size + layer if recipe.tuning.checkpointing else shape.layers * layer)
     scored = min(CHUNK, trained)
     loss = scored * shape.vocabulary * size if full else 3 * scored * shape.width * 4
+    head = 4 * shape.vocabulary * shape.width if full else 0
     narrow = shape.matrices if recipe.adapter.kind == "qlora" else 0
     kept = (shape.weights - narrow) * size + narrow * FOUR_BITS
-    return (PROGRAM + kept + state + saved + loss) * SAFETY
+    # The head's gradient is there when everything is still kept; the other gradients come as that goes.
+    return (PROGRAM + kept + state + max(saved + loss + head, 4 * changing)) * SAFETY
 
 
 def fitted(
