@@ -49,7 +49,7 @@ class Screen:
         self._still = torch.zeros(words) if bias is None else bias.abs() * 4 * torch.finfo(torch.float32).eps
 
     def bound(self, state: Tensor, left: Tensor) -> Tensor:
-        """(V,) how far rough scores can be from the exact ones, for a state (d,) of which a part of norm `left` is lost.
+        """(V,) how far rough scores can be from the exact ones, for a state (d,) that lost a part of norm `left`.
 
         |score - rough| <= |what is left of the state| |rough word| + |state| |what is left of the word|.
         """
