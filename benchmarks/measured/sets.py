@@ -13,8 +13,8 @@ from measured.table import Section
 
 TITLE = "Real data sets"
 COLUMNS = {"banking77": "prompt=text,response=category"}
-NO_CONVERSATIONS = ("text_wikitext2", "text_c4_demo", "finegrained_qa_feedback")
-"""Plain texts and ratings: these must be refused with a sentence, not read as something else."""
+NO_CONVERSATIONS = ("text_wikitext2", "text_c4_demo")
+"""Plain texts: these must be refused with a sentence, not read as something else."""
 
 
 def measure(args: argparse.Namespace) -> Section:

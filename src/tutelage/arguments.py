@@ -34,19 +34,19 @@ def recipe_of(things: list[str], **given: Any) -> Recipe:
     settings: dict[str, Any] = {}
     for name in [file for file in files if file.endswith((".yaml", ".yml"))]:
         for section, part in read_recipe(Path(name)).items():
-            settings[section] = {**settings.get(section, {}), **part} if isinstance(part, dict) else part
+            before = settings.get(section)
+            settings[section] = {**before, **part} if isinstance(before, dict) and isinstance(part, dict) else part
         files.remove(name)
         settings["out"] = ""
-    data = settings.setdefault("data", {})
     if files:
-        data["files"] = files
+        given["data__files"] = files
     for key, value in given.items():
         if value not in ("", None, []):
             section, _, name = key.partition("__")
-            if name:
-                settings.setdefault(section, {})[name] = value
-            else:
+            if not name:
                 settings[section] = value
+            elif isinstance(settings.setdefault(section, {}), dict):  # else `build` says what is wrong with it
+                settings[section][name] = value
     return build(settings, overrides)
 
 

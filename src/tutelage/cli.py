@@ -16,6 +16,7 @@ from tutelage.errors import TutelageError, UsageError
 if TYPE_CHECKING:
     from tutelage.model.load import Loaded
     from tutelage.recipe import Recipe
+    from tutelage.records import Dataset
     from tutelage.text.encode import Encoder
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ Columns = Annotated[
 ]
 Instruction = Annotated[str, typer.Option(help="Text put before each prompt of a table.")]
 MaxBad = Annotated[float | None, typer.Option(help="Stop when more than this share of the rows is bad (0.01).")]
+Html = Annotated[Path | None, typer.Option(help="Write a page on the data to this HTML file.")]
 Base = Annotated[str, typer.Option(help="Base model: run, folder, hub name, GGUF file or starter.")]
 Model = Annotated[str, typer.Argument(help="Run, folder, hub name, GGUF file or starter.")]
 
@@ -59,6 +61,7 @@ def _print_json(value: Any) -> None:
 def look(
     things: Things,
     mask: Annotated[int, typer.Option(help="Show this many conversations coloured by what is trained.")] = 0,
+    html: Html = None,
     base: Base = "",
     format: Format = "",
     columns: Columns = "",
@@ -67,36 +70,34 @@ def look(
     as_json: Json = False,
 ) -> None:
     """What is in this data."""
-    from tutelage import terminal
-    from tutelage.data import duplicates, quality
+    from tutelage import looking, terminal
+    from tutelage.data import page, reading
+    from tutelage.data.glance import glance
     from tutelage.data.profile import profile
-    from tutelage.data.reading import read
 
     recipe = recipe_of(
         things, data__format=format, data__columns=columns, data__instruction=instruction, data__max_bad=max_bad,
         model__base=base,
     )  # fmt: skip
-    with terminal.counting("reading") as count:
-        dataset = duplicates.drop_repeats(quality.apply(read(recipe.data, progress=count), recipe.quality))
-    found = profile(dataset)
-    if as_json:
-        _print_json({**found.as_dict(), **dataset.ledger.counts()})
-    else:
-        terminal.show_dataset(dataset, found)
-    if mask:
-        from tutelage.model.load import load_tokenizer, locate
-        from tutelage.text.encode import Encoder
-        from tutelage.text.preview import preview
-
-        located = locate(latest(recipe.model.base), terminal.say)
-        encoder = Encoder(load_tokenizer(located), located.template or recipe.model.template)
-        terminal.show_preview(preview(encoder, dataset.examples, mask))
+    page.check(html)
+    with reading.crew_for(recipe.data.files) as crew:
+        with terminal.Bars() as bars:
+            dataset = reading.read(recipe.data, progress=bars, crew=crew)
+            seen = glance(dataset, recipe.quality, whole=html is not None)
+            dataset, found = seen.dataset, profile(seen.dataset)
+        looking.tell(seen, found, recipe, html, as_json)
+        if mask:
+            looking.show_mask(recipe, seen.sample, mask)
 
 
 @app.command()
 def curate(
     things: Things,
     out: Annotated[Path, typer.Option(help="Folder for the clean data set.")],
+    base: Base = "",
+    prove: Annotated[bool, typer.Option("--prove", help="Tune small models: is what was selected better?")] = False,
+    seeds: Annotated[int, typer.Option(help="Small models of each kind that --prove tunes, at least 3.")] = 3,
+    html: Html = None,
     format: Format = "",
     columns: Columns = "",
     instruction: Instruction = "",
@@ -105,29 +106,65 @@ def curate(
 ) -> None:
     """Keep what can be used, name what cannot, and write both to a data set folder."""
     from tutelage import terminal
-    from tutelage.data import contamination, duplicates, personal, quality, similar, store
+    from tutelage.data import contamination, duplicates, page, personal, quality, reading, similar, store
     from tutelage.data.profile import profile
-    from tutelage.data.reading import read
+    from tutelage.selection import choosing
 
     recipe = recipe_of(
-        things, data__format=format, data__columns=columns, data__instruction=instruction, data__max_bad=max_bad
-    )
-    dataset = personal.masked(read(recipe.data), recipe.personal, out)
-    dataset = duplicates.drop_repeats(quality.apply(dataset, recipe.quality))
-    dataset = personal.masked(dataset, recipe.personal, out)  # a repair may have uncovered more
-    dataset, touching = contamination.check(similar.mark_near(dataset, recipe.data.near), recipe.data.benchmarks)
-    store.save(dataset, out)
-    contamination.write(touching, out)
-    private = personal.count(dataset)
+        things, data__format=format, data__columns=columns, data__instruction=instruction, data__max_bad=max_bad,
+        model__base=latest(base) if base else "",
+    )  # fmt: skip
+    choosing.wanted(recipe.select, "--prove" if prove else "")
+    page.check(html)
+    with reading.crew_for(recipe.data.files, out.parent) as crew:
+        with terminal.Bars() as bars:
+            dataset = personal.masked(reading.read(recipe.data, progress=bars, crew=crew), recipe.personal, out)
+            dataset = duplicates.drop_repeats(quality.apply(dataset, recipe.quality))
+            dataset = personal.masked(dataset, recipe.personal, out)  # a repair may have uncovered more
+            pool = similar.mark_near(dataset, recipe.data.near)
+            dataset = choosing.selected(pool, recipe, terminal.say, bars)
+            dataset, touching = contamination.check(dataset, recipe.data.benchmarks)
+            store.save(dataset, out)
+            contamination.write(touching, out)
+            private, found = personal.count(dataset), profile(dataset)
+        shown = page.make(html, dataset, recipe, terminal.say, out=out)
+        proof = _proven(pool, dataset, recipe, seeds, out, as_json) if prove else {}
+        if as_json:
+            counts = {**dataset.ledger.counts(), **contamination.counts(touching)}
+            _print_json({"out": str(out), "personal": private, **counts, **proof, **shown})
+        else:
+            terminal.show_dataset(dataset, found)
+            if touching is not None:
+                terminal.say(f"{contamination.told(touching)}; each pair stands in {out / contamination.FILE}")
+            if private:
+                terminal.say(personal.told(private))
+            terminal.say(f"Written to {out}: kept.jsonl, dropped.jsonl, manifest.json")
+
+
+def _proven(pool: Dataset, chosen: Dataset, recipe: Recipe, seeds: int, out: Path, quiet: bool) -> dict[str, Any]:
+    from tutelage import terminal
+    from tutelage.evaluation.proving import proven
+
+    with terminal.Bars() as bars:
+        return {"proof": proven(pool, chosen, recipe, seeds, out, terminal.say, bars, None if quiet else terminal.OUT)}
+
+
+@app.command()
+def unmask(
+    masked: Annotated[Path, typer.Argument(help="A data set's folder, or any file with stand-ins.")],
+    key: Annotated[Path, typer.Option(help="The key that curate wrote beside the folder: DATASET.key.json.")],
+    out: Annotated[Path, typer.Option(help="Folder or file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Put back what curate masked (personal.mask), with the key."""
+    from tutelage import terminal
+    from tutelage.data import personal
+
+    found = personal.unmask_file(masked, key, out)
     if as_json:
-        _print_json({"out": str(out), "personal": private, **dataset.ledger.counts(), **contamination.counts(touching)})
+        _print_json({"out": str(out), "unmasked": found})
     else:
-        terminal.show_dataset(dataset, profile(dataset))
-        if touching is not None:
-            terminal.say(f"{contamination.told(touching)}; each pair stands in {out / contamination.FILE}")
-        if private:
-            terminal.say(personal.told(private))
-        terminal.say(f"Written to {out}: kept.jsonl, dropped.jsonl, manifest.json")
+        terminal.say(f"{found:,} stand-ins undone; written to {out}")
 
 
 @app.command()
@@ -136,7 +173,7 @@ def tune(
     base: Base = "",
     out: Annotated[str, typer.Option(help="The run's folder; default runs/NAME-N.")] = "",
     held_out: Annotated[str, typer.Option(help="A file of held-out conversations.")] = "",
-    mix: Annotated[list[str] | None, typer.Option(help="Other data to mix in, FILE:SHARE.")] = None,
+    mix: Annotated[list[str] | None, typer.Option(help="Other data to mix in, FILE:SHARE, e.g. general:0.2.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     format: Format = "",
     columns: Columns = "",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,12 +27,15 @@ FREE = (
     "model.threads",
     "data.near",
     "data.benchmarks",
+    "select.",
     "decoding.",
     "compare.",
     "track.",
     "out.",
 )
 """Settings that may change while a run is stopped."""
+DEEPEST = 20
+"""Levels of a recipe's YAML; its settings stand on the second, their lists on the third."""
 
 
 class Section(BaseModel):
@@ -59,7 +64,7 @@ class DataSettings(Section):
     hold_out_most: int = Field(64, ge=0)
     """At most this many of them are measured; the others are held back, so that added rows never move old ones."""
     mix: tuple[str, ...] = ()
-    """Other data to mix in, as FILE:SHARE; the share is of all conversations tuned on."""
+    """Other data to mix in, as FILE:SHARE of all tokens tuned on; general:0.2 takes a set that comes with Tutelage."""
     format: str = "auto"
     """Name of the data's format; auto: recognised from the columns."""
     columns: str = ""
@@ -95,6 +100,21 @@ class PersonalSettings(Section):
 
     mask: bool = False
     """curate: write stand-ins such as [EMAIL-3] for them, and the key to undo it beside the data set's folder."""
+
+
+class SelectSettings(Section):
+    """curate: how much is kept of what could be used, and which conversations those are."""
+
+    method: Literal["random", "longest", "ifd", "diverse", "quality_diverse"] = "random"
+    """Which: by lot; longest answers; hardest below 1 (ifd); far apart (diverse); both. docs/selection.md says more."""
+    budget: int = Field(0, ge=0)
+    """Keep at most so many conversations; 0: no limit."""
+    tokens: int = Field(0, ge=0)
+    """Keep conversations of at most so many tokens in all, counted with the base's tokenizer; 0: no limit."""
+    quotas: Names = ()
+    """Shares of the budget that tags get, as TAG:SHARE; what is left goes to conversations with none of these tags."""
+    seed: int = 0
+    """Another seed draws others, and settles what is equal in another way."""
 
 
 class ModelSettings(Section):
@@ -217,6 +237,7 @@ class Recipe(Section):
     data: DataSettings = DataSettings()
     quality: QualitySettings = QualitySettings()
     personal: PersonalSettings = PersonalSettings()
+    select: SelectSettings = SelectSettings()
     model: ModelSettings = ModelSettings()
     adapter: AdapterSettings = AdapterSettings()
     tuning: TuningSettings = TuningSettings()
@@ -267,14 +288,48 @@ def read_recipe(path: Path) -> dict[str, Any]:
         UsageError: where the file is missing or no YAML mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = _from_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path}: not a readable recipe: {error}") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise UsageError(f"{path}: a recipe is a mapping of sections (data, model, tuning, …)")
     return content
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which off, no and 2024-03-05 are words, as they are on a command line, and no recipe is a maze."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """See yaml.composer.Composer."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.YAMLError("nested too deeply")
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag.rpartition(":")[2] not in ("bool", "timestamp")]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(?:true|false)\Z", re.IGNORECASE), list("tTfF"))
+
+
+def _from_yaml(text: str) -> Any:
+    """
+    Raises:
+        ValueError: the text is no YAML, or something in it is not of the type that it names.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except Exception as error:  # PyYAML passes on what its types raise: a KeyError for !!bool x, for instance
+        raise ValueError(str(error)) from error
 
 
 def build(settings: Mapping[str, Any], overrides: Iterable[str] = ()) -> Recipe:
@@ -288,11 +343,14 @@ def build(settings: Mapping[str, Any], overrides: Iterable[str] = ()) -> Recipe:
         key, _, text = override.partition("=")
         _check_known(key)
         section, _, name = key.partition(".")
-        value = yaml.safe_load(text) if text else ""
+        try:
+            value = _from_yaml(text) if text else ""
+        except ValueError as error:
+            raise UsageError(f"{override}: the value cannot be read: {error}") from error
         if not name:
             merged[section] = value
-            continue
-        merged.setdefault(section, {})[name] = value
+        elif isinstance(merged.setdefault(section, {}), dict):
+            merged[section][name] = value
     try:
         return Recipe.model_validate(merged)
     except ValidationError as error:
@@ -315,7 +373,7 @@ def _explain(error: ValidationError) -> str:
             near = difflib.get_close_matches(key, fields(), 1, 0.5)
             lines.append(f"there is no setting {key}" + (f"; did you mean {near[0]}?" if near else ""))
         else:
-            lines.append(f"{key}: {problem['msg'].lower()} (it is {problem['input']!r})")
+            lines.append(f"{key}: {problem['msg'].lower()} (it is {reprlib.repr(problem['input'])[:200]})")
     return "\n".join(lines)
 
 

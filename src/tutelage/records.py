@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -35,6 +35,15 @@ class Turn:
         return self.role is Role.ASSISTANT and self.trained is not False
 
 
+_AFTER: Mapping[Role, frozenset[Role | None]] = {
+    Role.SYSTEM: frozenset({None}),
+    Role.USER: frozenset({None, Role.SYSTEM, Role.ASSISTANT}),
+    Role.TOOL: frozenset({Role.ASSISTANT, Role.TOOL}),
+    Role.ASSISTANT: frozenset({Role.USER, Role.TOOL}),
+}
+"""What may stand before a turn of a role; None: nothing."""
+
+
 class ConversationError(DataError):
     """The turns do not make a conversation; the message is the reason given in the ledger."""
 
@@ -50,14 +59,7 @@ def check_order(turns: Sequence[Turn]) -> None:
     """
     previous: Role | None = None
     for number, turn in enumerate(turns, 1):
-        asked = previous in (Role.USER, Role.TOOL)
-        allowed = {
-            Role.SYSTEM: previous is None,
-            Role.USER: not asked,
-            Role.TOOL: previous in (Role.ASSISTANT, Role.TOOL),
-            Role.ASSISTANT: asked,
-        }[turn.role]
-        if not allowed:
+        if previous not in _AFTER[turn.role]:
             after = f"after {previous}" if previous else "at the start"
             raise ConversationError(f"turn {number} is {turn.role} {after}")
         previous = turn.role
@@ -132,6 +134,14 @@ class Example:
     tags: tuple[str, ...] = ()
 
 
+class Unheld(Sequence[Example]):
+    """Examples that lie on a disk: read when they are asked for, and never all at once."""
+
+    def ids(self) -> Iterator[str]:
+        """Their ids in order, for which nothing has to be read."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What a rule saw in an example: `action` is drop, flag or repair; `reason` is for a person."""
@@ -185,7 +195,7 @@ class Dataset:
     in a folder that hold no examples, with the reason.
     """
 
-    examples: tuple[Example, ...]
+    examples: Sequence[Example]
     dropped: tuple[Dropped, ...] = ()
     findings: tuple[Finding, ...] = ()
     ledger: Ledger = Ledger()
@@ -198,7 +208,8 @@ class Dataset:
 
     def data_hash(self) -> str:
         """SHA-256 over the examples' ids in order."""
-        return hashlib.sha256("\n".join(e.id for e in self.examples).encode()).hexdigest()
+        ids = self.examples.ids() if isinstance(self.examples, Unheld) else (e.id for e in self.examples)
+        return hashlib.sha256("\n".join(ids).encode()).hexdigest()
 
 
 def with_ids(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -26,6 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from tutelage.data.breadth import Breadth
     from tutelage.data.profile import Profile
     from tutelage.evaluation.selfcheck import SelfCheck
     from tutelage.records import Dataset, Dropped, Example, Finding
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 OUT = Console(highlight=False, soft_wrap=True)
+LISTED = 6
+"""Kinds and topics that are listed."""
 
 
 def say(line: str) -> None:
@@ -136,11 +140,11 @@ class Bars:
     def __call__(self, what: str, done: int, of: int) -> None:
         if what not in self._tasks:
             self._tasks[what] = self._bar.add_task(what)
-        self._bar.update(self._tasks[what], completed=done, total=of)
+        self._bar.update(self._tasks[what], completed=done, total=of or None)
 
 
-def show_dataset(dataset: Dataset, profile: Profile) -> None:
-    """Counts of what was read, kept, dropped and flagged."""
+def show_dataset(dataset: Dataset, profile: Profile, drawn: int | None = None) -> None:
+    """Counts of what was read, kept, dropped and flagged; where so many were drawn to be asked, of how many."""
     table = Table(show_header=False, box=None, padding=(0, 2))
     ledger, words, answers = dataset.ledger, profile.prompt_words, profile.answer_words
     rows = {
@@ -161,20 +165,51 @@ def show_dataset(dataset: Dataset, profile: Profile) -> None:
         if value:
             table.add_row(f"[bold]{name}", escape(value))
     OUT.print(table)
+    flagged = "flagged" if drawn is None else f"flagged, of {drawn:,} conversations drawn by a seed; curate asks all"
     both: dict[str, Sequence[Dropped | Finding]] = {
         "dropped": dataset.dropped,
-        "flagged": [f for f in dataset.findings if f.action == "flag"],
+        flagged: [f for f in dataset.findings if f.action == "flag"],
     }
     for title, found in both.items():
         if found:
             listed = Table("rule", "rows", "first", title=f"{len(found):,} {title}", title_justify="left")
             rules = {row.rule: row for row in reversed(found)}
+            counts = Counter(row.rule for row in found)
             for rule, first in rules.items():
-                count = sum(row.rule == rule for row in found)
-                listed.add_row(rule, f"{count:,}", escape(f"{first.source}: {first.reason}"))
+                listed.add_row(rule, f"{counts[rule]:,}", escape(f"{first.source}: {first.reason}"))
             OUT.print(listed)
     for name, reason in dataset.ignored:
         OUT.print(Text(f"passed over {name}: {reason}", style="dim"))
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Something that takes a while and does not say how far it is."""
+    with ERRORS.status(what):
+        yield
+
+
+def show_breadth(found: Breadth) -> None:
+    """The largest kinds of instruction and topics, how varied they are, and the warning where they are not."""
+    looked = f" (a sample of {found.sampled:,})" if found.sampled < found.of else ""
+    varied = {
+        f"kinds of instruction{looked}: as varied as {found.effective_kinds:.1f} equally frequent ones": [
+            (kind.name, kind.share, f"{kind.general:.0%} of the general set") for kind in found.kinds[:LISTED]
+        ],
+        f"topics: as varied as {found.effective_topics:.1f} equally frequent ones": [
+            (topic.name, topic.share, "") for topic in found.topics[:LISTED]
+        ],
+    }
+    for title, rows in varied.items():
+        table = Table(show_header=False, box=None, padding=(0, 2))
+        for name, share, beside in rows:
+            table.add_row(escape(name), f"{share:.0%}", "\u2588" * max(1, round(20 * share)), beside)
+        if rows:
+            OUT.print(Text(title, style="bold"))
+            OUT.print(table)
+    if found.narrow:
+        OUT.print(Text(found.warning, style="bold yellow"))
+        OUT.print(Text(found.advice))
 
 
 def show_estimate(needed: Estimate) -> None:

@@ -14,7 +14,7 @@ from tutelage.cli import app
 from tutelage.recipe import fields
 
 ROOT = Path(__file__).parents[2]
-FIELD_BUDGET = 60
+FIELD_BUDGET = 66
 
 
 @pytest.fixture(scope="module")

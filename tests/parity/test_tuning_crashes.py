@@ -68,25 +68,9 @@ def test_a_run_on_a_full_disk_ends_with_a_sentence_and_goes_on_later(limit: int,
     assert hurting.unequal(hurting.weights_of(resume(run.folder)), hurting.weights_of(resume(right))) == []
 
 
-IN_A_RUN = (
-    "recipe.yaml",
-    "manifest.json",
-    "certificate.json",
-    "held_out.jsonl",
-    "metrics.jsonl",
-    "samples.jsonl",
-    "checkpoints/step-4/state.safetensors",
-    "checkpoints/step-4/progress.json",
-    "checkpoints/step-4/manifest.json",
-    "../base/model.safetensors",
-    "../base/tokenizer.json",
-    "../data.jsonl",
-)
-
-
 def test_a_flipped_bit_in_any_file_of_a_stopped_run_is_refused_and_named(tmp_path: Path) -> None:
     run, draw = hurting.stopped_run(tmp_path), random.Random(1)
-    for name in IN_A_RUN:
+    for name in hurting.FILES:
         path = run.folder / name
         before = hurting.flipped(path, draw)
         there = hurting.contents(run.folder)

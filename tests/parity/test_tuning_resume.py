@@ -14,14 +14,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+import hurting
 import tiny
 from tutelage.errors import TuningError, UsageError
 from tutelage.model import adapters
 from tutelage.model.forward import prove
 from tutelage.model.load import in_precision
-from tutelage.recipe import AdapterSettings, Recipe, TuningSettings, build
+from tutelage.recipe import AdapterSettings, Recipe, TuningSettings
 from tutelage.text.pack import Plan, plan
-from tutelage.tuning import checkpoint
+from tutelage.tuning import checkpoint, job
 from tutelage.tuning.checkpoint import Progress
 from tutelage.tuning.fit import State, fit
 from tutelage.tuning.job import resume, tune
@@ -128,18 +129,8 @@ class Onlooker:
 
 
 def recipe_for(folder: Path, out: str, **changes: Any) -> Recipe:
-    base, data = folder / "base", folder / "data.jsonl"
-    if not base.exists():
-        tiny.save(base)
-        tiny.write_rows(data, 12)
-    settings = {
-        "data": {"files": [str(data)], "hold_out": 0.2},
-        "model": {"base": str(base), "device": "cpu", "precision": "float32", "threads": 1},
-        "adapter": {"rank": 4, "dropout": 0.1},
-        "tuning": {"batch_size": 4, "epochs": 2, "lr": 0.005, "evaluate_every": 2, "samples": 1} | changes,
-        "out": str(folder / out),
-    }
-    return build(settings)
+    """A run that saves only when it is stopped."""
+    return hurting.recipe_for(folder, out, **{"save_every": 0, **changes})
 
 
 def results(run: Run) -> tuple[dict[str, Tensor], list[tuple[Any, ...]], str]:
@@ -252,15 +243,29 @@ def test_a_run_that_died_goes_on_from_its_last_checkpoint(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("what", ["data", "base", "recipe", "tokenizer", "template"])
-def test_what_changed_since_is_refused_and_nothing_is_touched(what: str, tmp_path: Path) -> None:
+def test_what_changed_since_is_refused_and_nothing_is_touched(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the base is loaded, which takes long."""
     with pytest.raises(Stopped):
         tune(recipe_for(tmp_path, "run"), Onlooker(1).watch())
     run = Run(tmp_path / "run")
     change(run, what)
+    monkeypatch.setattr(job, "load", lambda *args, **more: pytest.fail("loaded"))
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
     with pytest.raises(TuningError, match=rf"{what}\S* changed since this run was stopped \(\w+… then, \w+… now\)"):
         resume(run.folder)
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_setting_that_the_numbers_follow_from_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Stopped):
+        tune(recipe_for(tmp_path, "run"), Onlooker(1).watch())
+    monkeypatch.setattr(job, "prepare", lambda *args, **more: pytest.fail("prepared"))
+    with pytest.raises(TuningError, match=r"the recipe changed since this run was stopped"):
+        resume(tmp_path / "run", overrides=["tuning.lr=0.004"])
 
 
 @pytest.mark.parametrize("what", ["data", "base", "recipe", "template"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ PACKAGE = Path(tutelage.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = (
     ("errors", "py"),
-    ("recipe", "records"),
+    ("recipe", "records", "pages"),
     ("data",),
     ("text",),
     ("model",),
@@ -27,6 +28,7 @@ ROOMS = (
     ("export",),
     ("terminal",),
     ("arguments",),
+    ("looking",),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
@@ -129,3 +131,44 @@ def test_importing_the_package_imports_no_torch() -> None:
     code = "import sys, tutelage, tutelage.cli; print(sorted({'torch', 'transformers', 'polars'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+ASKED = ("compile", "search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer")
+PATTERNS = {f"re.{name}" for name in ASKED}
+OUR_PARTS = {"_any", "_cut"}
+"""Functions that put a pattern together from parts that stand in the code, or are escaped."""
+
+
+def foreign_patterns(source: str) -> list[int]:
+    """Lines in functions where a regular expression is made of more than our own text."""
+    found = []
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef) or function.name in OUR_PARTS:
+            continue
+        for call in ast.walk(function):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in PATTERNS and not _is_ours(call.args[0]):
+                found.append(call.lineno)
+    return found
+
+
+def _is_ours(pattern: ast.expr) -> bool:
+    if isinstance(pattern, ast.JoinedStr):
+        return all(_is_ours(part) for part in pattern.values)
+    if isinstance(pattern, ast.FormattedValue):
+        written = ast.unparse(pattern.value)
+        return written.isupper() or written.startswith("re.escape(")
+    return isinstance(pattern, ast.Constant) or ast.unparse(pattern).isupper()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_nobody_elses_regular_expression_is_run_and_no_table_is_written(path: Path) -> None:
+    """A pattern can take for ever, and a cell that starts with = is a formula: who adds either has to guard it."""
+    source = path.read_text(encoding="utf-8")
+    assert foreign_patterns(source) == []
+    assert not {"csv.writer", "csv.DictWriter", "write_csv", "write_excel"} & set(re.findall(r"[\w.]+", source))
+
+
+def test_a_foreign_pattern_is_seen() -> None:
+    assert foreign_patterns("def f(x: str) -> None:\n    re.search(x, '')") == [2]
+    assert foreign_patterns("def f(x: str) -> None:\n    re.search(f'a{x}', '')") == [2]
+    assert foreign_patterns("def f(x: str) -> None:\n    re.search(rf'a{re.escape(x)}{NAME}', '')") == []

@@ -7,8 +7,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from tutelage.data import ticketcolumns
+from tutelage.data.cells import ABSENT, Value, about, asked, cell, text
 from tutelage.data.drafts import Draft, joined
-from tutelage.data.formats import ABSENT, FORMATS, Format, Value, about, asked, cell, text, threaded
+from tutelage.data.formats import FORMATS, Format, threaded
+from tutelage.data.opening import PLAIN
 from tutelage.data.rows import Row
 from tutelage.data.ticketlayouts import PARTS as TICKET_PARTS
 from tutelage.errors import DataError, UsageError
@@ -98,6 +100,11 @@ def unknown(file: str, values: Sequence[Value]) -> DataError:
     seen = columns_of(values)
     if told := ticketcolumns.advice(file, seen):
         return DataError(told)
+    if alone := _only_text(values, seen):
+        return DataError(
+            f"{file}: plain text in the column {alone}, and nothing beside it that asks or answers (columns: "
+            f"{', '.join(seen)}); from such text nothing can be learned that answers questions\n{PLAIN}"
+        )
     likeness = {name: _likeness(each.columns or ("messages",), seen) for name, each in FORMATS.items()}
     best = max(likeness, key=lambda name: likeness[name])
     nearest = FORMATS[best if likeness[best] > 0.45 else "prompt/response"]
@@ -112,6 +119,17 @@ def unknown(file: str, values: Sequence[Value]) -> DataError:
 def columns_of(values: Sequence[Value]) -> list[str]:
     """The columns of some rows, in the order in which they are met."""
     return list(dict.fromkeys(name for value in values for name in value))
+
+
+def _only_text(values: Sequence[Value], seen: Sequence[str]) -> str:
+    """The one column whose cells are prose, where no other has words that could ask or answer; "" where there are."""
+    texts = {name: [cell for value in values if isinstance(cell := value.get(name), str)] for name in seen}
+    prose = [name for name, cells in texts.items() if any(" " in cell.strip() for cell in cells)]
+    called = [
+        name for name in seen if name not in prose and any(hint in name.lower() for hint in (*ASKING, *ANSWERING))
+    ]
+    nested = any(isinstance(cell, list | Mapping) for value in values for cell in value.values())
+    return prose[0] if len(prose) == 1 and not called and not nested else ""
 
 
 def _likeness(wanted: Sequence[str], seen: Sequence[str]) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tutelage.data.exchange import Exchange, exchanges, flag, is_unspaced, sentences, without_code, word_set, words
@@ -16,11 +17,19 @@ HARDLY = 0.015
 """A word hardly ever ends a sentence where at most this share of its places in the data are ends of sentences."""
 OFTEN = 0.1
 """A word may end an answer in any case where more than this share of its places are ends of sentences."""
+CLAUSE = 10
+"""A clause of more words may be a whole sentence without its comma."""
 RUNNING = 5
 """Words that a last sentence without an end has at least where it looks cut between two ordinary words."""
-SELDOM = ((0.97, 1.0), (0.9, 0.05), (0.0, 0.02))
+SELDOM = ((0.97, 1.0), (0.9, 0.06), (0.0, 0.045))
 """Where so many of the longer answers end with punctuation, a word without it is a sign that stands at the end of at
 most this share of its places: where many people leave the full stop out, hardly any word is."""
+ASKING = 300
+"""Characters of a question in which a number of items may be asked for."""
+RARE, OFTENER = 4, 60
+"""A word met up to so many times may be the half of another that is met so many times as often."""
+LOOKED_THROUGH = 300
+"""Words with the same beginning that are looked through for it."""
 ENOUGH = 50
 """So many longer answers are needed to know the habit of a data set."""
 _ENDS = ".!?:;)]}>\"'`*_|~\u2026\u3002\uff01\uff1f\u201d\u2019\u00bb\uff09\u300d\u300f\u3011"
@@ -39,7 +48,42 @@ _HARDLY_LAST = word_set(
     " been not only also both "
     "each every this these those he she they we i there where how what so more most"
 )
-_ENDINGS = word_set("s es ed d ing er ly n y al en r rs e ers ic 's ness st est n't a o an ian ist ism able")
+_ENDINGS = word_set("s es ed d ing er ly n y al en r rs ers ic 's ness st est n't an ian ist ism able")
+_BEGINS_CLAUSE = word_set("if when while although though since unless until whereas whenever")
+"""Words that begin a clause which another must follow."""
+_ORDINALS = tuple(
+    re.compile(rf"\b(?:{word})\b", re.IGNORECASE)
+    for word in ("first(?:ly)?", "second(?:ly)?", "third(?:ly)?", "fourth(?:ly)?", "fifth(?:ly)?", "sixth(?:ly)?")
+)
+_SEVERAL = re.compile(
+    r"\b(?:there (?:are|were)|here are|for|the|these|has|have|in|following) (three|four|five|six) (?:[\w'-]+"
+    r" ){0,3}?(?:reasons?|ways?|steps?|types?|kinds?|parts?|things?|factors?"
+    r"|benefits?|tips?|points?|stages?|causes?|forms?|categories|methods?|options?|rules?|phases?|branches"
+    r"|differences|advantages|examples|ideas|components|elements|features)\b",
+    re.IGNORECASE,
+)
+_ASKED_FOR = re.compile(
+    r"\b(?:list|give|name|tell|provide|suggest|write|share|create|recommend|what are|come up with|generate|identify"
+    r"|describe|explain)\b[^.?!\n]{0,30}?\b(?:(\d{1,2})"
+    r"|(two|three|four|five|six|seven|eight|nine|ten)) (?!words?\b|sentences?\b|lines?\b|paragraphs?\b|stars?\b"
+    r"|years?\b|days?\b|hours?\b|minutes?\b|people\b|letters?\b|%)(?:[\w'-]+ ){0,2}?[\w-]+s\b",
+    re.IGNORECASE,
+)
+_SENTENCES_ASKED = re.compile(
+    r"\b(?:in|write|using|with) (?:exactly |at least )?(?:(\d)|(two|three|four|five|six)) (?:\w+ )?sentences\b",
+    re.IGNORECASE,
+)
+_NUMBERS = {
+    name: size for size, name in enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 2)
+}
+_PROMISES = re.compile(
+    r"\b(?:(\d{1,2})|(two|three|four|five|six|seven|eight|nine|ten)) (?:[\w'-]+ ){0,4}?[\w-]+s\b[^.!?\n]{0,80}:\s*\n",
+    re.IGNORECASE,
+)
+_ITEM_LINE = re.compile(r"^\s{0,8}(?:[-*\u2022\u2013]|\(?\d{1,3}[.)])\s+\S", re.MULTILINE)
+_SEPARATOR = re.compile(r"\S(?::| [-\u2013\u2014]|\s*=) \S")
+_TOKEN = re.compile(r"[\w'\u2019]+")
+_CLOSED = re.compile(r"(?<![\w'\u2019])([\w'\u2019]++)[\])\"*_`\u201d\u00bb]{0,3}[.!?;:\u2026\u3002\uff01\uff1f]")
 _CLOSES = {"(": ")", "[": "]", "{": "}", "\u201c": "\u201d", "\u00ab": "\u00bb", "\u300c": "\u300d", "\uff08": "\uff09"}
 
 
@@ -49,14 +93,14 @@ class Habits:
 
     Attributes:
         words: how often each word stands in the data; the last of an answer without an end is not counted.
-        ending: how often each ends a sentence.
-        beginnings: what longer words begin with, where the rest is no ending such as -s or -ing.
+        ending: how often each stands before a mark that ends a sentence.
+        ordered: the words of four letters or more, in order.
         tidy: share of the longer answers that end with punctuation.
     """
 
     words: Mapping[str, int]
     ending: Mapping[str, int]
-    beginnings: frozenset[str]
+    ordered: Sequence[str]
     tidy: float
 
     def may_end(self, word: str) -> bool:
@@ -73,8 +117,20 @@ class Habits:
         return self.ending.get(word, 0) + 0.5 <= enough * (self.words.get(word, 0) + 10)
 
     def is_half(self, word: str) -> bool:
-        """Whether a word is met nowhere inside a text, but is the beginning of one that is."""
-        return not self.words.get(word, 0) and word in self.beginnings
+        """Whether a word is met hardly anywhere inside a text, but begins one that is (apart from -s, -ing and"
+        " such)."""
+        met = self.words.get(word, 0)
+        if met > RARE or not word.isalpha():
+            return False
+        start = bisect_left(self.ordered, word)
+        for longer in self.ordered[start : start + LOOKED_THROUGH]:
+            if not longer.startswith(word):
+                return False
+            if longer[len(word) :] not in _ENDINGS and self.words.get(longer, 0) > (
+                OFTENER * met if met else len(word) < 4 and 2
+            ):
+                return True
+        return False
 
 
 def habits(dataset: Dataset) -> Habits:
@@ -84,28 +140,29 @@ def habits(dataset: Dataset) -> Habits:
     tidy = longer = 0
     for example in dataset.examples:
         for turn in example.conversation.turns:
-            counts.update(words(turn.text))
-            if not turn.is_trained:
+            text = turn.text.rstrip().casefold()
+            said = _TOKEN.findall(text)
+            counts.update(said)
+            if not turn.is_trained or not said:
                 continue
-            said = sentences(turn.text)
-            ending.update(last[-1] for each in said if (last := words(each)) and each[-1] in _ENDS)
-            if said and said[-1][-1] not in _ENDS:
-                counts.subtract(words(turn.text)[-1:])
-            if len(said) >= 2:
+            closed = _CLOSED.findall(text)
+            ending.update(closed)
+            if text[-1] not in _ENDS:
+                counts[said[-1]] -= 1
+            if len(closed) >= 2 or (closed and text[-1] not in _ENDS):
                 longer += 1
-                tidy += turn.text.rstrip()[-1:] in _ENDS
-    often = [word for word, count in counts.items() if count >= 3 and len(word) >= 4 and word.isalpha()]
-    beginnings = frozenset(word[:size] for word in often for size in range(1, len(word)) if word[size:] not in _ENDINGS)
-    return Habits(counts, ending, beginnings, tidy / longer if longer >= ENOUGH else 0.0)
+                tidy += text[-1] in _ENDS
+    ordered = sorted(word for word, count in counts.items() if count > 0 and len(word) >= 4 and word.isalpha())
+    return Habits(counts, ending, ordered, tidy / longer if longer >= ENOUGH else 0.0)
 
 
 def cut(dataset: Dataset) -> dict[str, Finding]:
-    """Answers that stop in mid-sentence, by the ids of their examples."""
+    """Answers that stop in mid-sentence or short of what they announce, by the ids of their examples."""
     known = habits(dataset)
     found: dict[str, Finding] = {}
     for example in dataset.examples:
         for exchange in exchanges(example):
-            if reason := broken_off(exchange.answer, known):
+            if reason := broken_off(exchange.answer, known) or _short_of_asked(exchange):
                 found[example.id] = _finding(example, exchange, reason)
                 break
     return found
@@ -119,25 +176,86 @@ def _finding(example: Example, exchange: Exchange, reason: str) -> Finding:
 def broken_off(answer: str, known: Habits) -> str:
     """Where an answer breaks off, in words for a person; "" where it does not."""
     text = answer.rstrip()
-    if text.count("```") % 2:
-        return "inside a block of code"
-    if "```" in text[-4:]:
-        return ""
+    if "```" in text:
+        if text.count("```") % 2:
+            return "inside a block of code"
+        if "```" in text[-4:]:
+            return ""
     if text[:1] in ("{", "["):
         return "inside JSON" if _is_open_json(text) else ""
+    if reason := _short_of_promised(text):
+        return reason
+    if text[-1:] in ".!?)\u2019\u201d*" and "\n" not in text[-8:]:
+        return ""
     text = without_code(text).rstrip()
     size = len(words(text))
     if size < FEWEST and not (is_unspaced(text) and len(text) >= 12):
         return ""
-    lines = text.split("\n")
-    if len(lines) >= 3 and _ITEM.match(lines[-1]) and any(map(_ITEM_BEGINS.match, lines[:-1])):
-        return "at an empty item of a list"
-    return _at_a_mark(text) or _at_a_word(text, known)
+    if text[-1:] in ":\uff1a" and (size >= FEWEST or "\n" in text):
+        return "after a colon"
+    return _in_a_list(text, known) or _at_a_mark(text) or _at_a_word(text, known)
 
 
 def _is_open_json(text: str) -> bool:
     opened = sum(map(text.count, "{[")) - sum(map(text.count, "}]"))
     return opened > 0 and text[-1] not in "]})" and '"' in text
+
+
+def _short_of_promised(text: str) -> str:
+    """An answer that announces five reasons and lists two."""
+    if promise := _PROMISES.search(text[:400]) if "\n" in text else None:
+        size = int(promise[1]) if promise[1] else _NUMBERS[promise[2].casefold()]
+        items = len(_ITEM_LINE.findall(text, promise.end()))
+        return f"after {items} of {size} announced items" if 1 <= items < size and size <= 20 else ""
+    if several := _SEVERAL.search(text[:400]):
+        size = _NUMBERS[several[1].casefold()]
+        told = next((n for n, each in enumerate(_ORDINALS) if not each.search(text, several.end())), 0)
+        return (
+            f"after {told} of {size} announced points"
+            if 1 <= told < size and not re.search(r"\b(?:last|final)", text, re.IGNORECASE)
+            else ""
+        )
+    return ""
+
+
+def _short_of_asked(exchange: Exchange) -> str:
+    """An answer that lists fewer than the question asks for, or says it in fewer sentences."""
+    if len(exchange.question) > ASKING:
+        return ""
+    if asked := _SENTENCES_ASKED.search(exchange.question):
+        size = int(asked[1]) if asked[1] else _NUMBERS[asked[2].casefold()]
+        told = len(sentences(exchange.answer))
+        return f"after {told} of {size} sentences" if told < size else ""
+    if asked := _ASKED_FOR.search(exchange.question):
+        size = int(asked[1]) if asked[1] else _NUMBERS[asked[2].casefold()]
+        items = len(_ITEM_LINE.findall(exchange.answer))
+        lines = len([line for line in exchange.answer.split("\n") if line.strip()])
+        return f"after {items} of {size} items" if 2 <= items < size <= 20 and lines <= items + 1 else ""
+    return ""
+
+
+def _in_a_list(text: str, known: Habits) -> str:
+    lines = [line for line in text.split("\n") if line.strip()]
+    if len(lines) >= 3 and _ITEM.match(lines[-1]) and any(map(_ITEM_BEGINS.match, lines[:-1])):
+        return "at an empty item of a list"
+    items = [line.strip() for line in lines if _ITEM_BEGINS.match(line)]
+    if len(items) < 3 or lines[-1].strip() != items[-1] or text[-1] in _ENDS:
+        return ""
+    others, last = items[:-1], items[-1]
+    said = words(last)
+    usual = sum(len(words(item)) for item in others) / len(others)
+    if all(item[-1] in ".!?;" for item in others) and (len(said) <= usual / 2 or known.leads_on(said[-1])):
+        return "inside an item of a list"
+    if all(map(_SEPARATOR.search, others)) and not _SEPARATOR.search(last):
+        return "inside an item of a list"
+    word = said[-1] if said else ""
+    if word in _NEVER_LAST and not known.may_end(word) and len(said) >= 2:
+        return f"after \u201c{word}\u201d"
+    if not last.split()[-1].islower():
+        return ""
+    if (word in _HARDLY_LAST or known.leads_on(word)) and not known.may_end(word) and len(said) >= 3:
+        return f"after \u201c{word}\u201d"
+    return "inside a word" if known.is_half(word) else ""
 
 
 def _at_a_mark(text: str) -> str:
@@ -173,13 +291,39 @@ def _at_a_word(text: str, known: Habits) -> str:
     running = len(said) >= 2 and _closes_sentences(said)
     if known.is_half(word) and (last[0].islower() or running) and before not in "-/\u2013":
         return "inside a word"
+    if word in _NEVER_LAST and not known.may_end(word) and (last[0].islower() or running) and before not in "-/:\u2013":
+        return f"after \u201c{word}\u201d"
+    if running and (reason := _is_a_piece(said, text)):
+        return reason
     if not last[0].islower() or before in ",;:-/\u2013":  # a name, or an item of a list
         return ""
-    leads_on = word in _NEVER_LAST or (running and (word in _HARDLY_LAST or known.leads_on(word)))
-    if leads_on and not known.may_end(word):
+    if running and (word in _HARDLY_LAST or known.leads_on(word)) and not known.may_end(word):
         return f"after \u201c{word}\u201d"
-    longer = len(said) >= 3 and len(words(said[-1])) >= RUNNING
-    return "without an end" if running and longer and known.seldom_last(word) else ""
+    longer = "\n" not in text and len(words(said[-1])) >= RUNNING
+    return "without an end" if running and longer and known.seldom_last(word) and not known.may_end(word) else ""
+
+
+def _is_a_piece(said: tuple[str, ...], text: str) -> str:
+    """The last sentence is only the beginning of one: "If the red light", or two words after whole sentences."""
+    piece = words(said[-1])
+    whole = [len(words(each)) for each in said[:-1]]
+    if "\n" in text[-len(said[-1]) - 3 :] or not piece:
+        return ""
+    if piece[0] in _BEGINS_CLAUSE and 2 <= len(piece) <= CLAUSE and "," not in said[-1]:
+        return "inside a clause"
+    if (
+        len(whole) >= 2
+        and len(piece) <= 3
+        and min(whole) >= RUNNING
+        and said[-1][0].isupper()
+        and not _is_name(said[-1])
+    ):
+        return "after the first words of a sentence"
+    return ""
+
+
+def _is_name(text: str) -> bool:
+    return all(word[0].isupper() or not word[0].isalpha() for word in text.split()[1:]) and len(text.split()) > 1
 
 
 def _closes_sentences(said: tuple[str, ...]) -> bool:

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tutelage.data import spool
 from tutelage.data.ledger import Reason, set_aside
-from tutelage.records import Conversation, Dataset, Source, Turn
+from tutelage.data.sameness import folded as folded
+from tutelage.data.sameness import key_of as key_of
+from tutelage.data.sameness import normal as normal
+from tutelage.records import Conversation, Dataset
 
 SHINGLE = 3
 """Words in a shingle."""
 UNSPACED = r"\u0E00-\u0E7F\u3040-\u30FF\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\U00020000-\U0003FFFF"
 """Chinese, Japanese and Thai are written without blanks: each of these characters counts as a word."""
 _WORD = re.compile(f"[{UNSPACED}]|[^\\W{UNSPACED}]+")
-_UNSEEN = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-"""Soft hyphen, zero-width space, joiners and direction marks: they stand in a text and nobody sees them."""
 Shingles = frozenset[tuple[str, ...]]
-
-
-def _narrow() -> dict[int, str | None]:
-    """What `normal` replaces: full- and half-width forms by the character they stand for, the unseen by nothing."""
-    forms = ((code, unicodedata.decomposition(chr(code)).split()) for code in range(0x3000, 0x10000))
-    table = {code: chr(int(form[1], 16)) for code, form in forms if form[:1] in (["<wide>"], ["<narrow>"])}
-    return {**table, **dict.fromkeys(map(ord, _UNSEEN))}
-
-
-_NARROW = _narrow()
-_REPLACED = re.compile("[" + "".join(map(re.escape, map(chr, _NARROW))) + "]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +33,6 @@ class Near:
     first: int
     second: int
     similarity: float
-
-
-def folded(text: str) -> str:
-    """Text without case, in Unicode NFC, full-width forms as ordinary ones, zero-width characters left out.
-
-    Not NFKC, which makes 2\u00b2 the same as 22. Punctuation stays: `a = b` is not `a == b`.
-    """
-    if text.isascii():
-        return text.lower()
-    if _REPLACED.search(text):  # a translation walks through every character, and few texts need one
-        text = text.translate(_NARROW)
-    return unicodedata.normalize("NFC", text).casefold()
-
-
-def normal(text: str) -> str:
-    """Text for comparing: `folded`, white space as single blanks."""
-    return " ".join(folded(text).split())
-
-
-def key_of(turns: Sequence[Turn]) -> str:
-    """A hash that is equal for turns that differ only in case, white space or Unicode form."""
-    content = [[turn.role.value, normal(turn.text), turn.is_trained] for turn in turns]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def spoken(conversation: Conversation) -> str:
@@ -77,15 +45,27 @@ def drop_repeats(dataset: Dataset) -> Dataset:
 
     Repeats are equal in every turn after `normal`. The reason names the row that is repeated.
     """
-    first: dict[str, Source] = {}
-    repeats: dict[str, Reason] = {}
-    for example in dataset.examples:
-        key = key_of(example.conversation.turns)
-        if key in first:
-            repeats[example.id] = Reason("repeat", f"repeats {first[key]}")
-        else:
-            first[key] = example.source
+    firsts = _firsts(spool.keys_of(dataset.examples))
+    places = np.flatnonzero(firsts != np.arange(len(firsts)))
+    stood = np.unique(firsts[places])
+    kept = spool.chosen(dataset.examples, stood)
+    sources = {place: example.source for place, example in zip(stood.tolist(), kept, strict=True)}
+    repeats = {
+        name: Reason("repeat", f"repeats {sources[first]}")
+        for place, (name, first) in enumerate(zip(spool.ids(dataset.examples), firsts.tolist(), strict=True))
+        if first != place
+    }
     return set_aside(dataset, repeats)
+
+
+def _firsts(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """For each key, a row of two numbers, the place of the first one that equals it."""
+    order = np.lexsort((keys[:, 1], keys[:, 0]))
+    sorted_keys = keys[order]
+    new = np.append(True, (sorted_keys[1:] != sorted_keys[:-1]).any(axis=1))[: len(order)]
+    firsts = np.empty(len(order), np.int64)
+    firsts[order] = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
+    return firsts
 
 
 def shingles(text: str) -> Shingles:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tutelage.data.cells import ABSENT, Value, about, asked, cell, text
 from tutelage.data.drafts import Draft, joined
 from tutelage.data.messages import as_list, is_messages, turns_of
 from tutelage.data.rows import Row, RowError, as_text
@@ -16,14 +17,7 @@ from tutelage.errors import UsageError
 from tutelage.recipe import DataSettings
 from tutelage.records import Role, Turn
 
-Value = Mapping[str, object]
 Convert = Callable[[Row, DataSettings], Iterable[Draft]]
-GROUPS = (
-    *("group", "customer", "customer_id", "ticket", "ticket_id", "thread_id", "conversation_id", "session_id"),
-    *("dialogue_id", "DialogueID", "tree", "message_tree_id", "task", "task_name"),
-)
-"""Columns whose rows belong together, the widest first: all tickets of a customer stand on one side of a split."""
-TAGS = ("kind", "category", "tags")
 NO_INPUT = ("<noinput>", "<no input>")
 
 
@@ -48,51 +42,6 @@ class Format:
     def missing(self, value: Value) -> list[str]:
         """The columns that a row lacks."""
         return [name for name in self.columns if cell(value, name) is ABSENT]
-
-
-class _Absent:
-    """The type of ABSENT: no such column (None is a column without a value)."""
-
-
-ABSENT = _Absent()
-
-
-def cell(value: Value, name: str) -> object:
-    """A row's cell by column name, whatever the name's case; ABSENT where there is none."""
-    if name in value:
-        return value[name]
-    folded = name.lower()
-    return next((value[key] for key in value if key.lower() == folded), ABSENT)
-
-
-def text(value: Value, name: str) -> str:
-    """A row's cell as text; "" where the column is absent or without a value.
-
-    Raises:
-        RowError: where the cell holds a list or an object.
-    """
-    found = cell(value, name)
-    return "" if found is ABSENT else as_text(found, name)
-
-
-def about(value: Value, used: Sequence[str] = ()) -> tuple[str, tuple[str, ...]]:
-    """A row's group and tags from the optional columns that are not `used` for something else."""
-    groups = [value.get(name) for name in GROUPS if name not in used]
-    group = next((str(name) for name in groups if isinstance(name, str | int) and str(name).strip()), "")
-    tags: list[str] = []
-    for name in TAGS:
-        found = value.get(name) if name not in used else None
-        listed = found if isinstance(found, list | tuple) else [found]
-        tags += [tag.strip() for tag in listed if isinstance(tag, str) and tag.strip()]
-    return group, tuple(dict.fromkeys(tags))
-
-
-def asked(prompt: object, what: str, system: str = "") -> tuple[Turn, ...]:
-    """The turns of a prompt that is text or a list of messages, after an optional system turn."""
-    turns = turns_of(prompt) if is_messages(prompt) else (Turn(Role.USER, as_text(prompt, what)),)
-    if system.strip() and turns[0].role is not Role.SYSTEM:
-        return (Turn(Role.SYSTEM, system), *turns)
-    return turns
 
 
 def exchange(value: Value, prompt: str, response: str, used: Sequence[str]) -> Draft:
@@ -135,6 +84,26 @@ def dolly(row: Row, settings: DataSettings) -> Iterator[Draft]:
     """`instruction`, optional `context` (after a blank line) and `response`."""
     prompt = joined([text(row.value, "instruction"), text(row.value, "context")])
     yield exchange(row.value, prompt, text(row.value, "response"), ("instruction", "context", "response"))
+
+
+def gold(row: Row, settings: DataSettings) -> Iterator[Draft]:
+    """`question` and `gold` (the first of several), with the `passages` to answer from after the question.
+
+    Predictions and what people said of them stand in the same row in sets for preference learning; they are not used.
+    """
+    value = row.value
+    shown = [_passage(each) for each in as_list(value.get("passages")) or ()]
+    prompt = joined([text(value, "question"), *shown])
+    yield exchange(value, prompt, _first_text(cell(value, "gold"), "gold"), ("question", "gold", "passages"))
+
+
+def _passage(passage: object) -> str:
+    """A text, a pair of title and text, or an object with both; the title is left out where the text begins with it."""
+    if isinstance(passage, Mapping):
+        passage = [passage.get("title"), passage.get("text")]
+    parts = [as_text(part, "passages") for part in (passage if isinstance(passage, list | tuple) else [passage])]
+    twice = len(parts) > 1 and parts[1].startswith(parts[0])
+    return "\n".join(part for part in parts[twice:] if part.strip())
 
 
 def pair(prompt: str, response: str) -> Convert:
@@ -342,6 +311,12 @@ _ALL = (
         ("question", "answer", "explanation"),
         flan_tsv,
         r"Is 7 odd?\nOptions:\n- yes\n- no → yes → 7 cannot be halved. (tabs for the arrows, no header)",
+    ),
+    Format(
+        "question/gold",
+        ("question", "gold"),
+        gold,
+        '{"question": "Who wrote Ulysses?", "passages": [["Ulysses", "A novel by Joyce."]], "gold": "James Joyce."}',
     ),
     *(
         _pairs(prompt, response)

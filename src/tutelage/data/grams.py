@@ -51,6 +51,24 @@ def grams(texts: Iterable[str], size: int) -> Iterator[Grams]:
         yield _block(block, size)
 
 
+def merged(blocks: Iterable[Grams]) -> Iterator[Grams]:
+    """The same texts in blocks as large as `grams` makes them."""
+    waiting: list[Grams] = []
+    for block in blocks:
+        if waiting and sum(len(each.sizes) for each in waiting) + len(block.sizes) > BLOCK:
+            yield _as_one(waiting)
+            waiting = []
+        waiting.append(block)
+    if waiting:
+        yield _as_one(waiting)
+
+
+def _as_one(blocks: Sequence[Grams]) -> Grams:
+    if len(blocks) == 1:
+        return blocks[0]
+    return Grams(np.concatenate([each.hashes for each in blocks]), np.concatenate([each.sizes for each in blocks]))
+
+
 def unique(values: Hashes) -> Hashes:
     """The distinct values, ascending. NumPy's own `unique` hashes integers, which takes twenty times as long."""
     ordered = np.sort(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tutelage.data import opening
@@ -124,16 +124,21 @@ def _line(decoder: StrictJson, line: bytes | None) -> Mapping[str, object]:
 
 def read_lines(path: Path) -> Iterator[Row | Dropped]:
     """The rows of a JSON Lines file, numbered by line; a bad line is one entry and ends nothing."""
-    decoder = StrictJson()
     with opening.open_bytes(path) as stream:
-        for number, line in opening.lines(stream):
-            if line is not None and not line.strip():
-                continue
-            source = Source(str(path), (number,))
-            try:
-                yield Row(source, _line(decoder, line))
-            except RowError as error:
-                yield passed_over(source, error)
+        yield from parsed(str(path), opening.lines(stream))
+
+
+def parsed(file: str, numbered: Iterable[tuple[int, bytes | None]]) -> Iterator[Row | Dropped]:
+    """Numbered lines of a JSON Lines file as rows; None stands for a line over the limit; blank ones are no rows."""
+    decoder = StrictJson()
+    for number, line in numbered:
+        if line is not None and not line.strip():
+            continue
+        source = Source(file, (number,))
+        try:
+            yield Row(source, _line(decoder, line))
+        except RowError as error:
+            yield passed_over(source, error)
 
 
 def read_document(path: Path) -> Iterator[Row | Dropped]:

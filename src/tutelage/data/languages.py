@@ -1,7 +1,8 @@
-"""Which language a text is in, by what cannot be taken for a name: its script and its small words.
+"""Which language a text is in, by CLD2 and by what cannot be taken for a name: small words and running text.
 
-Statistical detectors call a list of footballers Luxembourgish; a list of names has no small words, so here it has no
-language. What has none is never flagged. The same text always gets the same answer.
+Statistical detectors call a list of footballers Luxembourgish. So what CLD2 is sure of counts only where the text also
+holds small words of that language, or runs on in words that are written small; what has neither has no language here,
+and is never flagged. The same text always gets the same answer.
 """
 
 from __future__ import annotations
@@ -10,18 +11,30 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
-from tutelage.data.exchange import exchanges, flag, quote, without_code, words
-from tutelage.records import Dataset, Example, Finding, Role
+from tutelage.data.exchange import word_set, words
 
-EVIDENCE = ((4, 0.2), (3, 0.4))
-"""A text is in a language that has so many different small words in it, written small, at such a share of its words."""
-MAIN = 0.9
-"""Where so many answers of a data set are in one language, a question that is too short to tell is in it too."""
-CLEARLY = 1.5
-"""So many times those of the next language."""
-LETTERS = 12
-"""Letters of a script, and more than half of all letters, that make it the text's."""
+try:
+    import pycld2
+except ImportError:  # no wheel for this system: small words and scripts alone tell languages, and fewer of them
+    pycld2: Any = None  # type: ignore[no-redef]
+
+SAMPLE = 600
+"""Characters of a text that are looked at."""
+_CODES = (
+    "en English;de German;fr French;es Spanish;it Italian;pt Portuguese;nl Dutch;sv Swedish;da Danish;no Norwegian"
+    ";nn Norwegian;fi Finnish;is Icelandic;pl Polish;cs Czech;sk Slovak;sl Slovenian;hr Croatian;bs Croatian"
+    ";sr Serbian;hu Hungarian;ro Romanian;tr Turkish;az Azerbaijani;id Indonesian;ms Malay;vi Vietnamese;tl Tagalog"
+    ";sw Swahili;af Afrikaans;ca Catalan;gl Galician;eu Basque;lt Lithuanian;lv Latvian;et Estonian;sq Albanian"
+    ";cy Welsh;ga Irish;mt Maltese;eo Esperanto;la Latin;ru Russian;uk Ukrainian;bg Bulgarian;mk Macedonian"
+    ";be Belarusian;kk Kazakh;mn Mongolian;el Greek;hy Armenian;ka Georgian;ar Arabic;fa Persian;ur Urdu;ps Pashto"
+    ";iw Hebrew;hi Hindi;mr Marathi;ne Nepali;bn Bengali;pa Punjabi;gu Gujarati;ta Tamil;te Telugu;kn Kannada"
+    ";ml Malayalam;si Sinhala;th Thai;lo Lao;km Khmer;my Burmese;ko Korean;ja Japanese;zh Chinese;zh-Hant Chinese"
+    ";am Amharic;ha Hausa;yo Yoruba;ig Igbo;so Somali;zu Zulu;xh Xhosa;ht Haitian;uz Uzbek;jw Javanese"
+)
+NAMES: Mapping[str, str] = {code: name for code, _, name in (pair.partition(" ") for pair in _CODES.split(";"))}
+"""The languages that are told, by CLD2's codes; what it calls by any other is more often a list of names."""
 _SMALL: Mapping[str, str] = {
     "English": "the of and to in is that it for you was with on as are be this have from or had by but what all were"
     " we when"
@@ -61,10 +74,10 @@ _SMALL: Mapping[str, str] = {
     " heeft hebben worden wordt door over uit kan nog wel geen meer deze dit wat wie waar waarom hoe onze uw jouw tot"
     " of"
     " moet kunnen was werd zo",
-    "Swedish": "och att det som en på är av för med den till inte har de ett om var jag men så vi kan från när du vad"
+    "Swedish": "i och att det som en på är av för med den till inte har de ett om var jag men så vi kan från när du vad"
     " ska eller"
     " sig hur detta vara han hon där efter under också mycket dig mig din sin alla finns",
-    "Danish": "og at det en den er som på de med til af for ikke der jeg et han har var men om fra vi kan så når du"
+    "Danish": "i og at det en den er som på de med til af for ikke der jeg et han har var men om fra vi kan så når du"
     " hvad skal"
     " eller sig hvordan dette være hun efter også meget dig mig din sin alle blev være hvor",
     "Polish": "nie jest w na i z że się to do jak co po ale za od czy dla są tym tego który która które może tylko"
@@ -92,8 +105,22 @@ _SMALL: Mapping[str, str] = {
     " még között"
     " után",
 }
-_KIN = ({"Danish", "Swedish"}, {"Spanish", "Portuguese", "Italian"})
-"""Languages that share many small words: one is not told from the other by these."""
+_KIN = tuple(
+    word_set(names, ";")
+    for names in (
+        "Danish;Swedish;Norwegian",
+        "Spanish;Portuguese;Italian;Galician;Catalan",
+        "Croatian;Serbian;Slovenian;Macedonian",
+        "Czech;Slovak",
+        "Indonesian;Malay;Javanese",
+        "Dutch;Afrikaans",
+        "Cyrillic script;Russian;Ukrainian;Bulgarian;Macedonian;Belarusian;Serbian;Kazakh;Mongolian",
+        "Arabic script;Arabic;Persian;Urdu;Pashto",
+        "an Indian script;Hindi;Marathi;Nepali;Bengali;Punjabi;Gujarati;Tamil;Telugu;Kannada",
+        "Turkish;Azerbaijani",
+    )
+)
+"""Languages that a short text does not tell apart."""
 _SCRIPTS: Mapping[str, str] = {
     "Cyrillic script": "\u0400-\u052f",
     "Greek": "\u0370-\u03ff\u1f00-\u1fff",
@@ -106,90 +133,121 @@ _SCRIPTS: Mapping[str, str] = {
     "Chinese": "\u4e00-\u9fff\u3400-\u4dbf",
 }
 _IN_SCRIPT = {name: re.compile(f"[{span}]") for name, span in _SCRIPTS.items()}
-_MEANT = re.compile(
-    r"\b(?:translat\w*|translation|language|english|german|french|spanish|italian|portuguese|dutch|swedish|norwegian"
-    r"|danish"
-    r"|polish|czech|turkish|indonesian|vietnamese|romanian|finnish|hungarian|russian|ukrainian|bulgarian|greek|arabic"
-    r"|persian|farsi|urdu|hebrew|hindi|bengali|tamil|telugu|thai|korean|japanese|chinese|mandarin|latin|bilingual"
-    r"|multilingual"
-    r"|foreign|lyrics|quote|\u00fcbersetz\w*|sprache|deutsch|englisch\w*|franz\u00f6sisch\w*|spanisch\w*|italienisch\w*"
-    r"|tradu\w+|trad[iu]\w*|langue|anglais|fran\u00e7ais|allemand|espagnol|idioma|ingl[e\u00e9]s|espa\u00f1ol"
-    r"|franc\u00e9s|alem\u00e1n"
-    r"|lingua|inglese|italiano|francese|tedesco|portugu\u00eas|l\u00edngua|vertaal\w*|nederlands|engels)\b"
-    r"|\u7ffb\u8bd1|\u8bd1\u6210|\u82f1\u6587|\u82f1\u8bed|\u4e2d\u6587|\u7ffb\u8a33|\u82f1\u8a9e"
-    r"|\u043f\u0435\u0440\u0435\u0432\u0435\u0434|\u0430\u043d\u0433\u043b\u0438\u0439|\u0440\u0443\u0441\u0441\u043a",
-    re.IGNORECASE,
-)
+_FOREIGN = re.compile("[\u0370-\U0003ffff]")
+FOREIGN = 6
+"""Letters of another script than the Latin one that a text in it has at least; more than half of its letters are."""
+LETTERS = 10
+"""A text of fewer letters is a label."""
+RUNNING = 3
+"""Words written small, and as many as half of all, that make a text a running one."""
+UNLISTED = 5
+"""So many of them are asked for in a language whose small words are not listed here."""
+SURE = 5
+"""So many small English words leave no doubt of an English text."""
+SHARE = 0.3
+"""Share of the small words of a language in a text of which CLD2 is not sure, or is wrong."""
+_REFUSED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
-def _by_word() -> dict[str, tuple[str, ...]]:
-    languages: dict[str, list[str]] = {}
+def _by_word() -> dict[str, frozenset[str]]:
+    languages: dict[str, set[str]] = {}
     for name, small in _SMALL.items():
         for word in set(small.split()):
             if len(word) > 1 or name != "Hungarian":
-                languages.setdefault(word, []).append(name)
-    return {word: tuple(names) for word, names in languages.items()}
+                languages.setdefault(word, set()).update({name, "Norwegian"} if name == "Danish" else {name})
+    return {word: frozenset(names) for word, names in languages.items()}
 
 
 _LANGUAGES_OF = _by_word()
+_LISTED = frozenset(_SMALL) | {"Norwegian"}
+_OF = {name: frozenset(word for word, names in _LANGUAGES_OF.items() if name in names) for name in _LISTED}
+SMALL_WORDS = frozenset(_LANGUAGES_OF)
+"""The small words of every language here: what a text is about stands in the others."""
 
 
-@lru_cache(64)
+def alike(one: str, other: str) -> bool:
+    """Whether two languages are the same, or so near that a short text does not tell which of them it is in."""
+    return one == other or any(one in kin and other in kin for kin in _KIN)
+
+
+def small_words(text: str, name: str) -> frozenset[str]:
+    """The different words of a text's beginning that are small words of a language."""
+    return _OF[name].intersection(words(text[:SAMPLE])) if name in _OF else frozenset()
+
+
+@lru_cache(256)
 def language(text: str) -> str:
-    """The language (or script) that most of a text is in; "" where that is not clear."""
-    if not text.isascii():
-        letters = sum(map(str.isalpha, text))
-        for name, pattern in _IN_SCRIPT.items():
-            count = len(pattern.findall(text))
-            # Japanese mixes in Chinese characters: its own letters need not be most of them
-            if count >= LETTERS / 2 and count > (0.15 if name == "Japanese" else 0.5) * letters:
-                return name
+    """The language (or script) that the beginning of a text is in; "" where that is not clear."""
+    start = text[:SAMPLE]
+    name = told(text)
+    if name and _is_clear(start, name):
+        return name
+    return _by_small_words(start) or ("" if start.isascii() else _by_script(start))
+
+
+@lru_cache(256)
+def told(text: str) -> str:
+    """The language that CLD2 is sure of for the beginning of a text, names and lists of them too; or \"\"."""
+    if pycld2 is None:
+        return ""
+    sample = _REFUSED.sub(" ", text[:SAMPLE]).encode(errors="replace")
+    try:
+        sure, _, found = pycld2.detect(sample, isPlainText=True)
+    except pycld2.error:  # a character that no text should hold
+        return ""
+    return NAMES.get(found[0][1], "") if sure else ""
+
+
+def _is_clear(text: str, name: str) -> bool:
+    if not text.isascii() and name not in _LISTED:
+        count = len(_FOREIGN.findall(text))
+        if count >= FOREIGN and 2 * count > sum(map(str.isalpha, text)):
+            return True
+    own = small_words(text, name)
+    if name == "English" and len(own) >= SURE:
+        return True
+    pieces = text.split()
+    small = {piece for piece in pieces if piece[0].islower()}
+    written_small = len(small)
+    if 2 * len(own & small) < len(own) - 1:  # "Les Bleus" is a name
+        return False
+    english = 0 if name == "English" else len(small_words(text, "English") - own)
+    runs = 2 * written_small >= len(pieces)
+    if name not in _LISTED:
+        return runs and written_small >= max(UNLISTED, 2 * english)
+    signs = len(own) + (runs and written_small >= RUNNING) + (name != "English" and not text.isascii())
+    return signs >= 2 and (len(own) > english or not english) and sum(map(str.isalpha, text)) >= LETTERS
+
+
+def _by_small_words(text: str) -> str:
     said = words(text)
-    counts = Counter(name for word in said for name in _LANGUAGES_OF.get(word, ()))
+    counts = Counter(name for word in set(said) for name in _LANGUAGES_OF.get(word, ()))
     if not counts:
         return ""
-    (best, count), *others = counts.most_common(4)
-    rivals = [other for name, other in others if not any({best, name} <= kin for kin in _KIN)]
-    if count < CLEARLY * max(rivals, default=0):
-        return ""
-    different = {word for word in said if best in _LANGUAGES_OF.get(word, ())}
-    written_small = different.intersection(text.split()) if len(said) > 8 else different  # "Les Bleus" is a name
-    enough = any(len(different) >= least and count >= share * len(said) for least, share in EVIDENCE)
-    return best if enough and 2 * len(written_small) >= len(different) else ""
+    (best, count), *others = counts.most_common(5)
+    rival = max((other for name, other in others if not alike(best, name)), default=0)
+    written_small = small_words(text, best).intersection(text.split())
+    sure = (
+        count >= 2
+        and len(text) >= 2 * LETTERS
+        and count > rival
+        and count >= SHARE * len(said)
+        and 2 * len(written_small) >= count
+    )
+    return best if sure else ""
 
 
-def other_language(dataset: Dataset) -> dict[str, Finding]:
-    """Answers in another language than their question, where that did not ask for one, by the ids of examples."""
-    answered = Counter(language(example.conversation.answer) for example in dataset.examples)
-    del answered[""]
-    main, count = answered.most_common(1)[0] if answered else ("", 0)
-    main = main if len(dataset) >= 20 and count >= MAIN * answered.total() else ""
-    found = {example.id: _in_other_language(example, main) for example in dataset.examples}
-    return {key: each for key, each in found.items() if each}
-
-
-def _in_other_language(example: Example, main: str) -> Finding | None:
-    asked = [turn.text for turn in example.conversation.turns if turn.role in (Role.USER, Role.SYSTEM)]
-    for exchange in exchanges(example):
-        answered = language(without_code(exchange.answer))
-        if not answered or answered == language(exchange.question):
-            continue
-        spoken = {name for text in asked for name in languages(text)} or _by_default(asked, main, answered)
-        alike = any({answered, name} <= kin for kin in _KIN for name in spoken)
-        mixed = spoken & languages(exchange.answer)  # names and quotations in a text of the right language
-        if spoken and answered not in spoken and not alike and not mixed and not any(map(_MEANT.search, asked)):
-            told = f"asked in {', '.join(sorted(spoken))}, answered{exchange.place} in {answered}"
-            return flag(example, "language", f"{told}: {quote(exchange.answer)}")
-    return None
-
-
-def _by_default(asked: list[str], main: str, answered: str) -> set[str]:
-    """The data set's main language for a question that is too short to tell, if nothing in it is of the answer's."""
-    own = {word for text in asked for word in words(text) if _LANGUAGES_OF.get(word, ()) == (answered,)}
-    return {main} if main and not own and all(map(str.isascii, asked)) else set()
+def _by_script(text: str) -> str:
+    letters = sum(map(str.isalpha, text))
+    for name, pattern in _IN_SCRIPT.items():
+        count = len(pattern.findall(text))
+        # Japanese mixes in Chinese characters: its own letters need not be most of them
+        if count >= FOREIGN and count > (0.15 if name == "Japanese" else 0.5) * letters:
+            return name
+    return ""
 
 
 def languages(text: str) -> set[str]:
     """The languages of a text's paragraphs and of its whole: a question may quote another language."""
-    found = {language(part) for part in (text, *text.split("\n"))} if len(text) < 20_000 else {language(text)}
+    found = {language(part) for part in (text, *text[: 10 * SAMPLE].split("\n")[:100])}
     return found - {""}

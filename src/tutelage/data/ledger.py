@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from tutelage.data import spool
 from tutelage.records import Dataset, Dropped, Ledger
 
 
@@ -18,12 +19,19 @@ class Reason:
 
 def set_aside(dataset: Dataset, reasons: Mapping[str, Reason]) -> Dataset:
     """The data set without the examples whose ids are named; each is entered as dropped, with its reason."""
-    gone = [example for example in dataset.examples if example.id in reasons]
-    dropped = [Dropped(e.source, "conversation", reasons[e.id].rule, reasons[e.id].text) for e in gone]
-    moved = Ledger(conversations_kept=-len(gone), conversations_dropped=len(gone))
+    if not reasons:
+        return dataset
+    left: list[int] = []
+    gone: list[int] = []
+    for place, name in enumerate(spool.ids(dataset.examples)):
+        (gone if name in reasons else left).append(place)
+    dropped = [
+        Dropped(e.source, "conversation", reasons[e.id].rule, reasons[e.id].text)
+        for e in spool.chosen(dataset.examples, gone)
+    ]
     return replace(
         dataset,
-        examples=tuple(example for example in dataset.examples if example.id not in reasons),
+        examples=spool.chosen(dataset.examples, left),
         dropped=(*dataset.dropped, *dropped),
-        ledger=dataset.ledger + moved,
+        ledger=dataset.ledger + Ledger(conversations_kept=-len(gone), conversations_dropped=len(gone)),
     )

@@ -1,4 +1,4 @@
-"""What an answer should not have kept: unfilled places, markers, HTML, mojibake, the mail around it, boilerplate.
+"""What an answer should not have kept: unfilled places, markers, HTML, mojibake, the mail around it.
 
 Every pattern is linear in the text: repeats are bounded, or cannot match what follows them.
 """
@@ -8,39 +8,45 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from tutelage.data.decoding import undecoded
 from tutelage.data.exchange import exchanges, flag, quote, without_code
-from tutelage.data.mending import HTML_ENTITY, HTML_TAG, MARKER, mail_begins, signature_begins, undecoded
+from tutelage.data.mailends import quote_begins, signature_begins
+from tutelage.data.mending import HTML_ENTITY, HTML_TAG, MARKER
+from tutelage.data.slots import dummy, note, slot
 from tutelage.records import Example, Finding, Role
 
-_PLACEHOLDER = re.compile(
-    r"""\{\{[^{}\n]{1,60}\}\}                                     # {{Order Number}}
-    | (?<![\w}\\$_^])\{[A-Za-z][A-Za-z]*(?:[ _-][A-Za-z]+){0,4}\}(?![\w{(])   # {first_name}
-    | \$\{[A-Za-z_][\w.]{0,40}\}                                  # ${name}
-    | (?<![\w%])%[A-Z][A-Z_]{2,30}%(?![\w%])                      # %NAME%
-    | <<[A-Za-z][\w -]{1,40}>>                                    # <<name>>
-    | (?i:<(?:insert|your|enter|add|name\sof|customer|company|order)[ _-][^<>\n]{1,40}>)   # <your name>
-    | (?i:\[(?:insert|your|enter|add|customer|company|recipient|sender|agent|client|user|order|ticket|account|phone
-        |tracking|contact|date|amount|product|city|address|name|first\sname|last\sname|full\sname|e-?mail|link|url
-        |position|job\stitle)(?:['\u2019]?s)?(?:[ _/-][^\[\]\n]{1,40})?\])(?!\()     # [Your Name], [insert date here]
-    | \[[A-Z]{3,}(?:[ _][A-Z]+){0,4}\](?!\()                      # [NAME], [ORDER NUMBER]
-    | (?<!\w)__[A-Z][A-Z_]{2,30}__(?!\w)                          # __NAME__
-    | (?i:\blorem\sipsum\b) | \bTODO\b(?!\s*(?:list|app|item)) | \bFIXME\b | \bTBD\b | \bXXXXX*\b
-    """,
-    re.VERBOSE,
-)
-_STAND_IN = re.compile(r"\[[A-Z]+-\d+(?:\.\d+)?\]")
 _ABOUT_PLACES = re.compile(
-    r"\b(?:template|placeholder|variable|regex|jinja|format string|f-string|mustache|handlebars|blank|fill|todo|latin"
-    r"|code"
-    r"|function|script|program|json|yaml|sql|latex|redact\w*|anonymi[sz]\w*|mask(?:ed|s)?|lorem)s?\b",
+    r"\b(?:templates?|placeholders?|variables?|regex|jinja|format string|f-string|mustache|handlebars|blanks?|fill in"
+    r"|todo|code|coding|functions?"
+    r"|scripts?|program(?:ming|s)?|json|yaml|sql|latex|redact\w*|anonymi[sz]\w*|mask(?:ed|s)?|lorem|python|java"
+    r"|javascript|html|css|bash|shell|excel|c\+\+"
+    r"|form letter|mad ?libs?|dictionary|array|algorithm|api|dataset|prompt|markdown|syntax|escape|macro|outline"
+    r"|notation|schema|command|terminal|linux|shell|cli)\b",
+    re.IGNORECASE,
+)
+_ABOUT_DUMMIES = re.compile(
+    r"\b(?:lorem|ipsum|latin|dummy|filler|placeholder|typeset\w*|mock ?up|cicero"
+    r"|wireframe)\b",
     re.IGNORECASE,
 )
 _ABOUT_MARKUP = re.compile(
-    r"\b(?:html?|css|xml|svg|markup|markdown|web ?(?:site|page|app)?|tags?|javascript|jsx|react|vue|angular|php|asp"
-    r"|jsp|browser"
-    r"|code|entit(?:y|ies)|escape[ds]?|element|wordpress|android|ios|bootstrap|dom|header|rss|soap|wiki)\b|</?[a-z]",
+    r"\b(?:html?\d?|css|xml|svg|markup|markdown|web ?(?:sites?|pages?|apps?|design\w*)|tags?|javascript|jsx|react|vue"
+    r"|angular|php|asp|jsp|code|coding"
+    r"|entit(?:y|ies)|wordpress|bootstrap|dom|rss|soap|json|parse[rs]?|scrap\w+|browser|android|layout|snippet|regex"
+    r"|template|hyperlink|frontend)\b|</?[a-z]",
     re.IGNORECASE,
 )
+ASKING = 600
+"""Characters at the beginning and the end of a question that say what it is about; between them stands a text."""
+_REMAINS = re.compile(
+    r"\[/(?:b|i|u|s|url|img|quote|code|size|color|list|center)\]|(?<![\w-])(?:style|class|href|src|align|width"
+    r"|colspan)=\"[^\"\n]{1,120}\""
+    r"|</?(?:p|br|div|span|li|ul|td|tr|b|a)(?=\s*\Z)",
+    re.IGNORECASE,
+)
+"""Tags of forums, attributes without their tag, a tag that was cut."""
+MARKER_SIGNS = ("<", "[INST]", "[/INST]", "##", "\n")
+"""One of them stands in every marker; the new line, before a forged turn."""
 _ABOUT_MARKERS = re.compile(
     rf"{MARKER.pattern}|\b(?:llms?|language models?|chat ?gpt|gpt\w*|tokens?|tokeni[sz]er|prompts?|dialog(?:ue)?"
     rf"|conversation"
@@ -54,62 +60,34 @@ _ABOUT_MAIL = re.compile(
     r"|schreib\w*|verfass\w*|\u00e9cri\w*|r\u00e9dige\w*|escrib\w*|redact\w*|scrivi)\b",
     re.IGNORECASE,
 )
-_ABOUT_MODELS = re.compile(
-    r"\b(?:ai|a\.i\.|artificial|robots?|chat ?bots?|bots?|gpt\w*|chatgpt|llms?|language models?|siri|alexa|openai|human"
-    r"|who (?:are|made|created|built|trained|developed) you|what are you|your (?:name|creators?|developers?|purpose"
-    r"|makers?)"
-    r"|(?:do|are|can|have|did|were|would) you|assistant|yourself|wer bist du|qui es-tu|qui [e\u00ea]tes-vous"
-    r"|qui\u00e9n eres)\b",
-    re.IGNORECASE,
-)
-_BOILERPLATE = re.compile(
-    r"""\b(?:as|i\sam|i['\u2019]m|i\sam\sjust|i['\u2019]m\sjust|being)\san?\s(?:\w{1,15}\s)?
-        (?:ai|artificial\sintelligence|language\smodel|large\slanguage\smodel|ai\slanguage\smodel|llm|virtual\sassistant
-        |machine\slearning\smodel|text-based\sai|chat\s?bot|computer\sprogram)\b(?!\s(?:researcher|engineer|expert
-            |company
-        |developer|ethicist|scientist|enthusiast|student|architect|startup|safety|consultant|artist))
-    | \b(?:my|of\smy)\s(?:knowledge|training)\s(?:data\s)?cut-?\s?off\b | \bknowledge\scut-?off\b
-    | \b(?:my|last)\s(?:training\sdata|knowledge\supdate)\b | \bi\swas\s(?:trained|created|developed)\sby\s(?:openai
-        |google
-        |anthropic|meta|microsoft)\b
-    | \bi\s(?:do\snot|don['\u2019]t|cannot|can['\u2019]t)\s(?:have|possess|hold|form|provide)\s(?:any\s)?(?:personal
-        |human|real)
-        \s(?:experiences?|opinions?|feelings?|beliefs?|emotions?|preferences?|thoughts?)\b
-    | \bi\s(?:do\snot|don['\u2019]t|cannot|can['\u2019]t)\s(?:have\saccess\sto|browse|access)\s(?:\w{1,12}\s)?
-        (?:real-?time|current|up-to-date|live|the\sinternet|the\sweb|internet)\b
-    | \b(?:i['\u2019]?m|i\sam)\s(?:very\s|so\s)?sorry,?\s(?:but\s)?(?:as\san|i\s(?:cannot|can['\u2019]t
-        |am\snot\sable\sto|am\sunable\sto
-        |won['\u2019]t)\s(?:assist|help|fulfil|fulfill|comply|provide|generate|complete|answer|engage|create|process
-            |do\sthat))
-    | \bi\s(?:cannot|can['\u2019]t)\s(?:assist|help|comply)\swith\s(?:that|this|your)\b | \bopenai['\u2019]s\s(?:use
-        |content|usage)\spolic
-    | \bals\s(?:eine?\s)?(?:ki|k\u00fcnstliche\sintelligenz|sprachmodell|ki-sprachmodell|ki-assistent)\b
-    | \ben\stant\squ(?:e\s|['\u2019])(?:ia|intelligence\sartificielle|mod\u00e8le\sde\slang(?:ue|age)
-        |assistant\svirtuel)\b
-    | \bcomo\s(?:una?\s)?(?:ia|inteligencia\sartificial|modelo\sde\slengua?je|modelo\sde\slinguagem)\b
-    | \u4f5c\u4e3a(?:\u4e00\u4e2a|\u4e00\u79cd)?(?:AI|\u4eba\u5de5\u667a\u80fd|\u8bed\u8a00\u6a21\u578b)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
 
 
 def placeholder(example: Example) -> Finding | None:
-    """The answer holds a slot that nobody filled."""
+    """The answer holds a slot that nobody filled, dummy text, or a note that its editor left in it."""
     for exchange in exchanges(example):
-        hits = _PLACEHOLDER.finditer(without_code(exchange.answer))
-        hit = next((hit[0] for hit in hits if not _STAND_IN.fullmatch(hit[0])), "")
-        if (
-            hit
-            and (hit.startswith("{{") or hit not in exchange.question)
-            and not _ABOUT_PLACES.search(exchange.question)
-        ):
+        answer = without_code(exchange.answer)
+        if (hit := dummy(answer)) and not _ABOUT_DUMMIES.search(exchange.question):
+            return flag(example, "placeholder", f"dummy text{exchange.place}: {quote(hit)}")
+        if (hit := slot(answer)) and not _is_asked_for(hit, exchange.question):
             return flag(example, "placeholder", f"an unfilled place{exchange.place}: {quote(hit)}")
+        if (hit := note(answer)) and not _is_asked_for(hit, exchange.question):
+            return flag(example, "placeholder", f"a note to be taken out{exchange.place}: {quote(hit)}")
     return None
+
+
+def _is_asked_for(hit: str, question: str) -> bool:
+    """Whether the question brings the slot with it, or is about texts that have some."""
+    brought = hit in question and not hit.startswith("{{")
+    return brought or bool(
+        _ABOUT_PLACES.search(question if len(question) <= 2 * ASKING else question[:ASKING] + question[-ASKING:])
+    )
 
 
 def marker(example: Example) -> Finding | None:
     """The answer holds the markers of some chat template or prompt."""
     for exchange in exchanges(example):
+        if not any(sign in exchange.answer for sign in MARKER_SIGNS):
+            continue
         if (hit := MARKER.search(exchange.answer)) and not _ABOUT_MARKERS.search(exchange.question):
             return flag(example, "marker", f"a marker of a prompt{exchange.place}: {quote(hit[0].strip())}")
     return None
@@ -118,8 +96,10 @@ def marker(example: Example) -> Finding | None:
 def html(example: Example) -> Finding | None:
     """Tags or entities of HTML stand in an answer to a question that has nothing to do with it."""
     for exchange in exchanges(example):
+        if not any(sign in exchange.answer for sign in ("<", "&", "[/", '="')):
+            continue
         text = without_code(exchange.answer)
-        hit = HTML_TAG.search(text) or HTML_ENTITY.search(text)
+        hit = HTML_TAG.search(text) or HTML_ENTITY.search(text) or _REMAINS.search(text)
         if hit and not _ABOUT_MARKUP.search(exchange.question):
             return flag(example, "html", f"remains of HTML{exchange.place}: {quote(hit[0])}")
     return None
@@ -135,7 +115,7 @@ def mojibake(example: Example) -> Finding | None:
 
 def quoted(example: Example) -> Finding | None:
     """An answer drags the mails behind it that it replied to."""
-    return _mail(example, "quoted", mail_begins, "a quoted mail")
+    return _mail(example, "quoted", quote_begins, "a quoted mail")
 
 
 def signature(example: Example) -> Finding | None:
@@ -148,12 +128,4 @@ def _mail(example: Example, rule: str, begins: Callable[[str], int | None], what
         start = begins(exchange.answer)
         if start is not None and not _ABOUT_MAIL.search(exchange.question):
             return flag(example, rule, f"{what}{exchange.place}: {quote(exchange.answer[start:].strip())}")
-    return None
-
-
-def boilerplate(example: Example) -> Finding | None:
-    """The answer speaks of itself as some language model, or refuses in its set phrases."""
-    for exchange in exchanges(example):
-        if (hit := _BOILERPLATE.search(exchange.answer)) and not _ABOUT_MODELS.search(exchange.question):
-            return flag(example, "boilerplate", f"assistant boilerplate{exchange.place}: {quote(hit[0])}")
     return None

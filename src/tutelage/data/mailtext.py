@@ -1,4 +1,4 @@
-"""What a person wrote in a message: quoted replies, signatures and greetings cut, English and German.
+"""What a person wrote in a message: quoted replies, signatures and greetings, and where they begin.
 
 Every pattern looks at one line of bounded length, so the time is linear in the body.
 """
@@ -71,10 +71,12 @@ def tidy(text: str) -> str:
     return "\n".join(kept).strip()
 
 
-_QUOTED_LINE = re.compile(r" *>")
+QUOTED_LINE = re.compile(r" *>")
 _WROTE = re.compile(
-    r"\W*(?:(?:on|am|le|el|il|op) .{4,250}(?:wrote|writes|schrieb|a écrit|escribió|ha scritto|schreef)\b.{0,120}"
-    r"|.{3,200}(?:wrote|schrieb)(?: am .{6,80}| on .{6,80})?) ?[:：]",
+    r"\W*(?:(?:on|am|le|el|il|op|em|at|den|dne|w dniu) .{4,250}(?:wrote|writes|schrieb|a écrit|escribió|ha scritto"
+    r"|schreef|escreveu|skrev|napsal|napisał)"
+    r"\b.{0,120}|.{3,200}(?:wrote|schrieb)(?: am .{6,80}| on .{6,80})?|(?:quoting|citando|zitat von) .{3,200}"
+    r"|\d{4}-\d{2}-\d{2} \d{1,2}:\d{2}.{0,40} .{1,80}<[^<>]{3,80}@[^<>]{3,80}>) ?[:：](?: ?-{2,10})?",
     re.I,
 )
 _WROTE_OPENS = re.compile(r"\W*(?:on|am|le|el) .{8,250}", re.I)
@@ -85,18 +87,29 @@ _TOLD = re.compile(
 )
 _TITLES = (
     r"(?:original message|original appointment|forwarded message|ursprüngliche nachricht|originalnachricht|"
-    r"original-nachricht|weitergeleitete nachricht|message d'origine|mensaje original|reply above this line)"
+    r"original-nachricht|weitergeleitete nachricht|message d'origine|message original|message transféré|mensaje"
+    r" original|mensaje reenviado|messaggio originale"
+    r"|oorspronkelijk bericht|mensagem original|quoted text|previous message|forwarded by .{2,60}|reply above this"
+    r" line)"
 )
-_DIVIDER = re.compile(
+DIVIDER = re.compile(
     rf" *(?:[-_*=]{{2,}} *{_TITLES}.{{0,60}}|##-.{{5,150}}-##|begin forwarded message:|"
     r"anfang der weitergeleiteten (?:nachricht|e-?mail):)",
     re.I,
 )
-_ABOVE = re.compile(r".{0,60}\b(?:above this line|oberhalb dieser (?:zeile|linie))\b.{0,60}", re.I)
-_RULE = re.compile(r" *[_-]{20,} *")
-_FROM = re.compile(r" *\*?(?:from|von|de) ?:\*? .{1,250}", re.I)
-_MORE = re.compile(r" *\*?(?:sent|date|to|subject|cc|gesendet|datum|an|betreff|envoyé|objet) ?:\*? ?.{0,250}", re.I)
-_MAILED = re.compile(r" *\*?(?:sent|subject|gesendet|betreff|envoyé|objet) ?:", re.I)  # From, To, Date: a journey, too
+ABOVE = re.compile(r".{0,60}\b(?:above this line|oberhalb dieser (?:zeile|linie))\b.{0,60}", re.I)
+RULE = re.compile(r" *[_-]{20,} *")
+_FROM = re.compile(r" *\*?(?:from|von|de|da|van|från|fra|od) ?:\*? .{1,250}", re.I)
+_MORE = re.compile(
+    r" *\*?(?:sent|date|to|subject|cc|reply-to|gesendet|datum|an|betreff|envoyé|objet|à|enviado|fecha"
+    r"|para|asunto|inviato|data|a|oggetto|verzonden|aan|onderwerp|assunto) ?:\*? ?.{0,250}",
+    re.I,
+)
+_MAILED = re.compile(
+    r" *\*?(?:sent|subject|gesendet|betreff|envoyé|objet|enviado|asunto|inviato|oggetto|verzonden"
+    r"|onderwerp|assunto) ?:",
+    re.I,
+)  # From, To, Date: a journey, too
 
 
 def without_quotes(lines: Sequence[str]) -> list[str]:
@@ -108,15 +121,15 @@ def without_quotes(lines: Sequence[str]) -> list[str]:
     at = 0
     while at < len(lines):
         line = lines[at]
-        if _QUOTED_LINE.match(line):
+        if QUOTED_LINE.match(line):
             at += 1
             continue
         if len(line) <= LINE:
-            if _DIVIDER.fullmatch(line) or _ABOVE.fullmatch(line) or _is_header(lines, at):
+            if DIVIDER.fullmatch(line) or ABOVE.fullmatch(line) or is_header(lines, at):
                 return kept
-            if _RULE.fullmatch(line) and _is_header(lines, _next(lines, at + 1)):
+            if RULE.fullmatch(line) and is_header(lines, next_line(lines, at + 1)):
                 return kept
-            size = _wrote(lines, at)
+            size = wrote(lines, at)
             if size and not _quotes_follow(lines, at + size):
                 return kept
             if size:
@@ -127,12 +140,12 @@ def without_quotes(lines: Sequence[str]) -> list[str]:
     return kept
 
 
-def _next(lines: Sequence[str], at: int) -> int:
+def next_line(lines: Sequence[str], at: int) -> int:
     """The next of a few lines that is not blank, or the number of lines."""
     return next((n for n in range(at, min(at + 3, len(lines))) if lines[n].strip()), len(lines))
 
 
-def _is_header(lines: Sequence[str], at: int) -> bool:
+def is_header(lines: Sequence[str], at: int) -> bool:
     if at >= len(lines) or len(lines[at]) > LINE or not _FROM.fullmatch(lines[at]):
         return False
     below = [line for line in lines[at + 1 : at + 9] if line.strip() and len(line) <= LINE][:5]
@@ -140,7 +153,7 @@ def _is_header(lines: Sequence[str], at: int) -> bool:
     return len(fields) >= 2 and any(map(_MAILED.match, fields))
 
 
-def _wrote(lines: Sequence[str], at: int) -> int:
+def wrote(lines: Sequence[str], at: int) -> int:
     """How many lines the heading of a quote takes; 0 where none starts here."""
     line = lines[at]
     if line.endswith((":", "：")):
@@ -157,29 +170,41 @@ def _wrote(lines: Sequence[str], at: int) -> int:
 
 
 def _quotes_follow(lines: Sequence[str], at: int) -> bool:
-    following = _next(lines, at)
-    return following < len(lines) and bool(_QUOTED_LINE.match(lines[following]))
+    following = next_line(lines, at)
+    return following < len(lines) and bool(QUOTED_LINE.match(lines[following]))
 
 
 _DASHES = re.compile(r" *(?:--|—) *")
 _DEVICE = re.compile(
     r" *(?:sent (?:from|via|with) .{2,50}|get outlook for .{2,20}|von meinem .{2,40} gesendet|"
-    r"gesendet (?:von|mit|über) .{2,50}|diese nachricht wurde von .{2,60} gesendet\.?|outlook für .{2,20} beziehen)",
+    r"gesendet (?:von|mit|über) .{2,50}|envoyé (?:de|depuis) mon .{2,40}|enviado desde (?:mi |el )?.{2,40}|inviato"
+    r" (?:da|dal mio) .{2,40}"
+    r"|verzonden vanaf .{2,40}|skickat från min .{2,40}|this (?:e-?mail|message) was sent (?:from|via|by) .{2,60}|on"
+    r" the go.{0,40}|typed on my .{2,40}|"
+    r"diese nachricht wurde von .{2,60} gesendet\.?|outlook für .{2,20} beziehen)",
     re.I,
 )
 _NAMED = r" *(?:[,.!;]{0,2} *|, (?-i:[A-ZÄÖÜ]).{1,40})"
-_SIGN_OFF = re.compile(
+SIGN_OFF = re.compile(
     r" *(?:(?:many thanks|thanks|thank you|danke|(?:vielen|besten|herzlichen) dank)(?: im voraus| in advance)?,? "
     r"(?:and|und|&) )?(?:(?:(?:kind|best|warm|warmest|kindest|with kind|with best|many) )?regards|best(?=,)|"
     r"all the best|best wishes|cheers|(?:yours )?(?:sincerely|faithfully|truly)(?: yours)?|take care|"
     r"have a (?:nice|great|good|lovely|wonderful) (?:day|evening|week|weekend)(?: ahead)?|hochachtungsvoll|"
     r"(?:mit )?(?:freundliche|beste|viele|liebe|herzliche|schöne|sonnige)[nm]?(?: (?:und|&) \w{4,12})? "
-    rf"gr(?:ü|ue)(?:ß|ss)en?(?: (?:aus|vom|von) .{{2,30}})?){_NAMED}",
+    rf"gr(?:ü|ue)(?:ß|ss)en?(?: (?:aus|vom|von) .{{2,30}})?|(?:yours |very )?(?:respectfully|cordially)(?: yours)?"
+    rf"|yours|with (?:gratitude|thanks|appreciation)"
+    r"|warmly|(?:bien )?cordialement|bien à vous|sincères salutations|meilleures salutations|amicalement|saludos(?:"
+    r" cordiales)?|(?:un )?cordial saludo|un saludo"
+    r"|atentamente|cordiali saluti|distinti saluti|cordialmente|met vriendelijke groet(?:en)?|hartelijke groet(?:en)?"
+    r"|atenciosamente|com os melhores cumprimentos|abraços"
+    rf"|med vänlig hälsning|vänliga hälsningar|med venlig hilsen|z poważaniem|pozdrawiam|s pozdravem|saygılarımla|с"
+    rf" уважением){_NAMED}",
     re.I,
 )
-_BRIEF = re.compile(
+BRIEF = re.compile(
     r" *(?:thanks|thank you|thx|many thanks|thanks (?:a lot|in advance|again)|danke|danke (?:schön|vorab|im voraus)|"
-    rf"(?:vielen|besten|lieben) dank(?: (?:im voraus|vorab))?|merci|gr(?:u|ü)(?:ß|ss)e?|mfg|lg|vg|bg|br){_NAMED}",
+    rf"(?:vielen|besten|lieben) dank(?: (?:im voraus|vorab))?|best(?=,)|rgds|kr|merci|gr(?:u|ü)(?:ß|ss)e?|mfg|lg|vg|bg"
+    rf"|br){_NAMED}",
     re.I,
 )
 _AFTERWORD = re.compile(r" *p\.? ?s\.? ?:? ", re.I)
@@ -212,8 +237,8 @@ def without_signature(lines: Sequence[str]) -> list[str]:
         end = next((n for n, text in enumerate(below) if _AFTERWORD.match(text)), len(below))
         if len(line) > LINE or not all(map(_is_signature, below[:end])):
             continue
-        signed = _SIGN_OFF.fullmatch(line) and _few(below[:end], SIGNATURE_LINES)
-        if signed or (at and _BRIEF.fullmatch(line) and _few(below[:end], 3)):
+        signed = SIGN_OFF.fullmatch(line) and _few(below[:end], SIGNATURE_LINES)
+        if signed or (at and BRIEF.fullmatch(line) and _few(below[:end], 3)):
             return [*kept[:at], *below[end:]]
     return kept
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tutelage.data import joining
 from tutelage.data.duplicates import SHINGLE, Near
-from tutelage.data.grams import Numbers, grams
+from tutelage.data.grams import Grams, Numbers, grams, merged
 from tutelage.data.joining import COMPARED, SLACK, Entries, Sets
 
 THRESHOLD = 0.8
@@ -62,7 +62,7 @@ def near_duplicates(texts: Sequence[str], threshold: float = THRESHOLD) -> tuple
         texts: any number; beside them about 15 bytes for each of their words are needed.
         threshold: above 0, at most 1.
     """
-    sets, alike = _distinct(texts)
+    sets, alike = _distinct(grams(texts, SHINGLE))
     copies = _members(alike)
     found = {(a, b, 1.0) for own in copies for place, a in enumerate(own) for b in own[place + 1 :]}
     for join in _joins(sets, threshold):
@@ -78,7 +78,12 @@ def near_groups(texts: Iterable[str], threshold: float = THRESHOLD) -> Numbers:
     The pairs are those of `near_duplicates`, but none is looked for where both are connected already: ten
     thousand versions of one text do not take fifty million comparisons.
     """
-    sets, alike = _distinct(texts)
+    return near_groups_of(grams(texts, SHINGLE), threshold)
+
+
+def near_groups_of(blocks: Iterable[Grams], threshold: float = THRESHOLD) -> Numbers:
+    """`near_groups`, of texts given as their runs of words."""
+    sets, alike = _distinct(blocks)
     groups = np.arange(len(sets.sizes))
     for join in _joins(sets, threshold):
         for few in (True, False):  # neighbours in the index first: they connect most
@@ -86,9 +91,10 @@ def near_groups(texts: Iterable[str], threshold: float = THRESHOLD) -> Numbers:
             for first, second in _candidates(join, asked):
                 apart = groups[first] != groups[second]
                 _connect(groups, _compared(join, first[apart], second[apart]))
-    firsts = np.array([own[0] for own in _members(alike)], np.int64)
     places = np.arange(len(alike))
-    places[alike >= 0] = firsts[groups[alike[alike >= 0]]]
+    worded = np.flatnonzero(alike >= 0)
+    _, firsts = np.unique(alike[worded], return_index=True)
+    places[worded] = worded[firsts[groups[alike[worded]]]]
     return places
 
 
@@ -122,9 +128,9 @@ def _largest(entries: Entries, sizes: Numbers, threshold: float) -> Numbers:
     return largest
 
 
-def _distinct(texts: Iterable[str]) -> tuple[Sets, Numbers]:
+def _distinct(found: Iterable[Grams]) -> tuple[Sets, Numbers]:
     """The texts without repeats; and for every text its number among them."""
-    blocks, alike = joining.distinct(list(grams(texts, SHINGLE)))
+    blocks, alike = joining.distinct(list(merged(found)))
     return joining.ordered(blocks, joining.frequencies(blocks), 2), alike
 
 

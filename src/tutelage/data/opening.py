@@ -24,6 +24,13 @@ BOM = b"\xef\xbb\xbf"
 TABLES = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", *TABLES)
 
+PLAIN = (
+    "Write questions and answers about the text, a row for each, e.g. "
+    '{"prompt": "What is …?", "response": "It is …"}; or add a column with the answer wanted for each text and name '
+    'both: --columns "prompt=text,response=ANSWER"'
+)
+"""What one can do who has text without questions and answers."""
+
 
 class Kind(StrEnum):
     """How a file's bytes are to be read."""

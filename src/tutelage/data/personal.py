@@ -6,18 +6,23 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tutelage.data import personal_shapes as shapes
 from tutelage.data import secret_shapes as secrets
+from tutelage.data import spool, store
+from tutelage.data.telephone import phones
 from tutelage.errors import DataError, UsageError
 from tutelage.recipe import PersonalSettings
-from tutelage.records import Conversation, Dataset, Turn, with_ids
+from tutelage.records import Conversation, Dataset, Example, Turn
 
 KINDS = ("KEY", "PASSWORD", "EMAIL", "IBAN", "CARD", "IP", "PHONE")
 """What is looked for, in this order: a piece that one kind has claimed is not looked at again."""
+_NUMBER = re.compile(r"[0-9](?:[^0-9]{0,4}[0-9]){6}")
+"""Digits as near to each other as in every number that is looked for: most texts have none, and are done with."""
+_NUMBERS = ("IBAN", "CARD", "PHONE")
 KEY_KIND = "tutelage personal key"
 _STAND_IN = re.compile(rf"\[(?:{'|'.join(KINDS)})-\d{{1,9}}(?:\.\d{{1,9}})?\]")
 _FINDERS: Mapping[str, Callable[[str], Iterator[tuple[int, int]]]] = {
@@ -27,7 +32,7 @@ _FINDERS: Mapping[str, Callable[[str], Iterator[tuple[int, int]]]] = {
     "IBAN": shapes.ibans,
     "CARD": shapes.cards,
     "IP": shapes.addresses,
-    "PHONE": shapes.phones,
+    "PHONE": phones,
 }
 
 
@@ -43,11 +48,22 @@ class Hit:
 def find(text: str) -> list[Hit]:
     """Every piece of personal data in a text, in order; no two overlap."""
     taken: list[Hit] = []
+    numbers = _NUMBER.search(text) is not None
     for kind in KINDS:
+        if not numbers and kind in _NUMBERS:
+            continue
         found = [Hit(kind, start, end) for start, end in _FINDERS[kind](text)]
         if found:
-            taken = sorted([*taken, *_free(found, taken)], key=lambda hit: hit.start)
+            taken = sorted([*_wider(taken, found), *_free(found, taken)], key=lambda hit: hit.start)
     return taken
+
+
+def _wider(taken: list[Hit], found: Iterable[Hit]) -> Iterator[Hit]:
+    """What is taken; a password that is the beginning of something longer (my pin is 0171 …) is that."""
+    spans = list(found)
+    for hit in taken:
+        wider = (each for each in spans if each.start == hit.start and each.end > hit.end)
+        yield next(wider, hit) if hit.kind == "PASSWORD" else hit
 
 
 def _free(found: Iterable[Hit], taken: list[Hit]) -> Iterator[Hit]:
@@ -62,10 +78,14 @@ def _free(found: Iterable[Hit], taken: list[Hit]) -> Iterator[Hit]:
 
 def count(dataset: Dataset) -> dict[str, int]:
     """How many pieces of each kind stand in the turns of a data set."""
-    counts = Counter(
-        hit.kind for example in dataset.examples for turn in example.conversation.turns for hit in find(turn.text)
-    )
+    counts: Counter[str] = Counter()
+    for part in spool.in_parts(dataset.examples, _counted, "personal data"):
+        counts.update(part)
     return {kind: counts[kind] for kind in KINDS if counts[kind]}
+
+
+def _counted(examples: Sequence[Example]) -> Counter[str]:
+    return Counter(hit.kind for example in examples for turn in example.conversation.turns for hit in find(turn.text))
 
 
 def key_file(folder: Path) -> Path:
@@ -170,6 +190,36 @@ def unmask(dataset: Dataset, key: Path) -> Dataset:
     return _changed(dataset, lambda text: _STAND_IN.sub(lambda hit: values.get(hit[0], hit[0]), text))
 
 
+def unmask_file(masked: Path, key: Path, out: Path) -> int:
+    """Any file of text, or a data set's folder, with the values that a key has for the stand-ins in it.
+
+    In JSON and JSON Lines a value is written as JSON has it. A file that is written is readable only by its owner.
+
+    Returns:
+        How many stand-ins of the key were found.
+
+    Raises:
+        DataError: the key is none, the file cannot be read, or there is something at `out` already.
+    """
+    values = read_key(key)
+    if out.exists():
+        raise DataError(f"{out}: is there already; name another file, or move it away")
+    if masked.is_dir():
+        dataset = store.load(masked)
+        found = sum(text in values for text in _stand_ins(dataset))
+        store.save(unmask(dataset, key), out)
+        return found
+    if masked.suffix in (".json", ".jsonl"):
+        values = {stand_in: json.dumps(value, ensure_ascii=False)[1:-1] for stand_in, value in values.items()}
+    try:
+        text = masked.read_text(encoding="utf-8", errors="surrogateescape")
+        found = sum(hit in values for hit in _STAND_IN.findall(text))
+        _write_closed(out, _STAND_IN.sub(lambda hit: values.get(hit[0], hit[0]), text).encode(errors="surrogateescape"))
+    except OSError as error:
+        raise DataError(f"{error.filename or masked}: {error.strerror}") from error
+    return found
+
+
 def _stand_ins(dataset: Dataset) -> Iterator[str]:
     """What looks like a stand-in before anything is masked: from another key, or written by somebody."""
     for example in dataset.examples:
@@ -179,14 +229,16 @@ def _stand_ins(dataset: Dataset) -> Iterator[str]:
 
 def _changed(dataset: Dataset, change: Callable[[str], str]) -> Dataset:
     """The data set with every text changed; ids follow the new content."""
-    made = []
-    for example in dataset.examples:
-        turns = tuple(_turn(turn, change) for turn in example.conversation.turns)
-        group = "" if example.group == example.conversation.content_hash() else change(example.group)
-        made.append((Conversation(turns), example.source, group, tuple(map(change, example.tags))))
+
+    def made() -> Iterator[spool.Made]:
+        for example in dataset.examples:
+            turns = tuple(_turn(turn, change) for turn in example.conversation.turns)
+            group = "" if example.group == example.conversation.content_hash() else change(example.group)
+            yield Conversation(turns), example.source, group, tuple(map(change, example.tags))
+
     return replace(
         dataset,
-        examples=with_ids(made) if made else (),
+        examples=spool.renewed(dataset.examples, made()),
         dropped=tuple(replace(row, reason=change(row.reason)) for row in dataset.dropped),
         findings=tuple(replace(found, reason=change(found.reason)) for found in dataset.findings),
     )
@@ -216,8 +268,15 @@ def read_key(path: Path) -> dict[str, str]:
 
 
 def _write_key(path: Path, values: Mapping[str, str]) -> None:
-    """Through a temporary file that is closed to others from the moment it exists, and then renamed."""
     content = json.dumps({"kind": KEY_KIND, "values": dict(values)}, ensure_ascii=True, indent=1).encode()
+    try:
+        _write_closed(path, content)
+    except OSError as error:
+        raise DataError(f"{path}: the key to the masked data cannot be written: {error.strerror}") from error
+
+
+def _write_closed(path: Path, content: bytes) -> None:
+    """Through a temporary file that is closed to others from the moment it exists, and then renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -228,7 +287,5 @@ def _write_key(path: Path, values: Mapping[str, str]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: the key to the masked data cannot be written: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import statistics
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from tutelage.records import Dataset, Role
+import numpy as np
+from numpy.typing import NDArray
+
+from tutelage.data.spool import in_parts
+from tutelage.records import Dataset, Example, Role
 
 ENDINGS = ".!?)]}\"'`:\u2026\u3002\uff01\uff1f\u201d\u2019"
 
@@ -47,42 +51,83 @@ class Profile:
         return asdict(self)
 
 
-def lengths(numbers: Sequence[int]) -> Lengths:
+def lengths(numbers: Sequence[int] | NDArray[np.int64]) -> Lengths:
     """Minimum, median, 95th percentile (nearest rank) and maximum."""
-    if not numbers:
+    ordered = np.sort(np.asarray(numbers, np.int64))
+    if not len(ordered):
         return Lengths()
-    ordered = sorted(numbers)
     p95 = ordered[min(len(ordered) - 1, max(0, -(-95 * len(ordered) // 100) - 1))]
-    return Lengths(ordered[0], statistics.median(ordered), p95, ordered[-1])
+    middle = (ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2])
+    median = int(middle[0]) if len(ordered) % 2 else float(sum(map(int, middle)) / 2)
+    return Lengths(int(ordered[0]), median, int(p95), int(ordered[-1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """The numbers of a part of a data set: lengths of texts by role, hashes of groups, and counts."""
+
+    sizes: Mapping[str, NDArray[np.int64]]
+    groups: NDArray[np.uint64]
+    counts: Counter[str]
+    roles: Counter[str]
+    tags: Counter[str]
+
+
+def _counted(examples: Sequence[Example]) -> _Counted:
+    chars: dict[Role, list[int]] = {Role.USER: [], Role.ASSISTANT: []}
+    words: dict[Role, list[int]] = {Role.USER: [], Role.ASSISTANT: []}
+    counts: Counter[str] = Counter(conversations=len(examples))
+    roles: Counter[str] = Counter()
+    for example in examples:
+        turns = example.conversation.turns
+        counts["system"] += turns[0].role is Role.SYSTEM
+        counts["several"] += sum(turn.role is Role.USER for turn in turns) > 1
+        for turn in turns:
+            roles[turn.role.value] += 1
+            if turn.role in chars:
+                chars[turn.role].append(len(turn.text))
+                words[turn.role].append(len(turn.text.split()))
+            if turn.role is Role.ASSISTANT and turn.text:
+                counts["ended"] += turn.text[-1:] in ENDINGS
+    sizes = {
+        f"{role.value} {name}": np.array(of[role]) for name, of in (("chars", chars), ("words", words)) for role in of
+    }
+    groups = b"".join(hashlib.blake2b(example.group.encode(), digest_size=8).digest() for example in examples)
+    tags = Counter(tag for example in examples for tag in example.tags)
+    return _Counted(sizes, np.frombuffer(groups, np.uint64), counts, roles, tags)
 
 
 def profile(dataset: Dataset) -> Profile:
     """Counts, lengths of every user text and every assistant text, shares, tags and findings."""
-    conversations = [example.conversation for example in dataset.examples]
-    turns = [turn for conversation in conversations for turn in conversation.turns]
-    prompts = [turn.text for turn in turns if turn.role is Role.USER]
-    answers = [turn.text for turn in turns if turn.role is Role.ASSISTANT]
-    groups = Counter(example.group for example in dataset.examples)
-    tags = Counter(tag for example in dataset.examples for tag in example.tags)
+    parts = list(in_parts(dataset.examples, _counted, "lengths"))
+    counts, roles, tags = Counter[str](), Counter[str](), Counter[str]()
+    for part in parts:
+        counts.update(part.counts)
+        roles.update(part.roles)
+        tags.update(part.tags)
+    _, groups = np.unique(
+        np.concatenate([np.zeros(0, np.uint64), *(part.groups for part in parts)]), return_counts=True
+    )
+
+    def found(name: str) -> Lengths:
+        return lengths(np.concatenate([np.zeros(0, np.int64), *(part.sizes[name].astype(np.int64) for part in parts)]))
 
     def share(count: int, of: int) -> float:
         return count / of if of else 0.0
 
-    system = sum(c.turns[0].role is Role.SYSTEM for c in conversations)
-    questions = [sum(turn.role is Role.USER for turn in c.turns) for c in conversations]
     return Profile(
-        conversations=len(conversations),
-        turns=len(turns),
-        roles=dict(Counter(turn.role.value for turn in turns)),
+        conversations=counts["conversations"],
+        turns=roles.total(),
+        roles=dict(roles),
         groups=len(groups),
-        largest_group=max(groups.values(), default=0),
-        prompt_chars=lengths([len(text) for text in prompts]),
-        prompt_words=lengths([len(text.split()) for text in prompts]),
-        answer_chars=lengths([len(text) for text in answers]),
-        answer_words=lengths([len(text.split()) for text in answers]),
-        share_with_system=share(system, len(conversations)),
-        share_multi_turn=share(sum(count > 1 for count in questions), len(conversations)),
-        share_ending_punctuation=share(sum(text[-1:] in ENDINGS for text in answers if text), len(answers)),
+        largest_group=int(groups.max(initial=0)),
+        prompt_chars=found("user chars"),
+        prompt_words=found("user words"),
+        answer_chars=found("assistant chars"),
+        answer_words=found("assistant words"),
+        share_with_system=share(counts["system"], counts["conversations"]),
+        share_multi_turn=share(counts["several"], counts["conversations"]),
+        share_ending_punctuation=share(counts["ended"], roles[Role.ASSISTANT.value]),
         tags=dict(tags.most_common()),
         dropped=dict(Counter(row.rule for row in dataset.dropped).most_common()),
         findings=dict(Counter(found.rule for found in dataset.findings).most_common()),

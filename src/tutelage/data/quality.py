@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
-from tutelage.data.contradictions import contradiction
+from tutelage.data.boilerplate import boilerplate
+from tutelage.data.contradictions import contradiction, judge, key
 from tutelage.data.cutoff import cut
 from tutelage.data.echoing import echo
-from tutelage.data.lacking import blank, long, missing_input, short, trivial
-from tutelage.data.languages import other_language
+from tutelage.data.hollow import blank, trivial
+from tutelage.data.lacking import missing_input
 from tutelage.data.ledger import Reason, set_aside
-from tutelage.data.leftovers import boilerplate, html, marker, mojibake, placeholder, quoted, signature
+from tutelage.data.leftovers import html, marker, mojibake, placeholder, quoted, signature
+from tutelage.data.lengths import long, short
 from tutelage.data.looping import loop
 from tutelage.data.mending import MENDS, mend
+from tutelage.data.spoken import other_language
+from tutelage.data.spool import as_one, chosen, ids, in_parts
 from tutelage.errors import UsageError
 from tutelage.recipe import QualitySettings
-from tutelage.records import Dataset, Example, Finding
+from tutelage.records import Dataset, Example, Finding, Unheld
 
 Rule = Callable[[Example], Finding | None]
 SetRule = Callable[[Dataset], Mapping[str, Finding]]
@@ -63,33 +68,70 @@ def apply(dataset: Dataset, settings: QualitySettings = DEFAULTS) -> Dataset:
     mends = _named("repair", settings.repair, tuple(MENDS))
     if mends:
         dataset = mend(dataset, lambda example, name: bool(RULES[name](example)), tuple(n for n in MENDS if n in mends))
-    rules = {name: rule for name, rule in RULES.items() if name in asked}
-    dataset, flags = _asked_one_by_one(dataset, rules, drops)
+    dataset, flags = _asked_one_by_one(dataset, tuple(name for name in RULES if name in asked), drops)
+    waiting: list[str] = []
     for name in SET_RULES:
-        if name in asked:
-            found = SET_RULES[name](dataset)
-            if name in drops:
-                dataset = set_aside(dataset, {key: Reason(name, each.reason) for key, each in found.items()})
-            else:
-                flags += found.items()
-    left = {example.id for example in dataset.examples}
+        waiting += [name] if name in asked else []
+        if waiting and (name in drops or name == list(SET_RULES)[-1]):
+            # Those that drop nothing see the same examples, and can be asked side by side.
+            task = partial(_asked_of_all, replace(dataset, dropped=(), findings=()))
+            for rule, found in zip(waiting, as_one(dataset.examples, task, waiting, "rules on the whole"), strict=True):
+                if rule in drops:
+                    dataset = set_aside(dataset, {key: Reason(rule, each.reason) for key, each in found.items()})
+                else:
+                    flags += found.items()
+            waiting = []
+    flagged = {key for key, _ in flags}
+    left = {key for key in ids(dataset.examples) if key in flagged}
     return replace(dataset, findings=(*dataset.findings, *(each for key, each in flags if key in left)))
 
 
 def _asked_one_by_one(
-    dataset: Dataset, rules: Mapping[str, Rule], drops: Iterable[str]
+    dataset: Dataset, names: tuple[str, ...], drops: Iterable[str]
 ) -> tuple[Dataset, list[tuple[str, Finding]]]:
     gone: dict[str, Reason] = {}
     flags: list[tuple[str, Finding]] = []
-    for example in dataset.examples:
-        for name, rule in rules.items():
-            found = rule(example)
+    for part_gone, part_flags in in_parts(dataset.examples, partial(_asked, names=names, drops=drops), "rules"):
+        gone |= part_gone
+        flags += part_flags
+    return set_aside(dataset, gone), flags
+
+
+def _asked(
+    examples: Sequence[Example], names: tuple[str, ...], drops: Iterable[str]
+) -> tuple[dict[str, Reason], list[tuple[str, Finding]]]:
+    gone: dict[str, Reason] = {}
+    flags: list[tuple[str, Finding]] = []
+    for example in examples:
+        for name in names:
+            found = RULES[name](example)
             if found and (found.action == "drop" or name in drops):
                 gone[example.id] = Reason(found.rule, found.reason)
                 break
             if found:
                 flags.append((example.id, found))
-    return set_aside(dataset, gone), flags
+    return gone, flags
+
+
+def _asked_of_all(dataset: Dataset, name: str) -> Mapping[str, Finding]:
+    if name == "contradiction" and isinstance(dataset.examples, Unheld):
+        return _contradictions(dataset.examples)
+    return SET_RULES[name](dataset)
+
+
+def _contradictions(examples: Unheld) -> Mapping[str, Finding]:
+    """`contradiction` of examples on a disk: only those that share a key are read again, one group at a time."""
+    same: dict[bytes, int] = {}
+    groups: dict[int, list[int]] = {}
+    for place, example in enumerate(examples):
+        if shared := key(example):
+            first = same.setdefault(bytes.fromhex(shared), place)
+            if first != place:
+                groups.setdefault(first, [first]).append(place)
+    found: dict[str, Finding] = {}
+    for first in sorted(groups):
+        found.update(judge(chosen(examples, groups[first])))
+    return found
 
 
 def _named(setting: str, names: tuple[str, ...], known: tuple[str, ...]) -> frozenset[str]:

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 from tutelage.data import columns, formats, store
-from tutelage.data.drafts import Draft, finish, joined
-from tutelage.data.formats import Format, asked, text
+from tutelage.data.batches import Batch, Converted, asked_format, batches, check_columns, converted, keep, packed_up
+from tutelage.data.cells import asked, text
+from tutelage.data.crew import Crew, Tell, processors
+from tutelage.data.drafts import joined
+from tutelage.data.formats import Format
 from tutelage.data.messages import as_list, is_messages, turns_of
 from tutelage.data.rows import Row, RowError, passed_over
-from tutelage.data.sources import DataFile, find, read_rows, rows
+from tutelage.data.sources import DataFile, find, read_rows
+from tutelage.data.spool import PART, Made, Spool, packed
 from tutelage.data.tickets import LEFT_OUT, Threads
-from tutelage.errors import DataError, UsageError
+from tutelage.errors import DataError
 from tutelage.recipe import DataSettings
-from tutelage.records import Conversation, Dataset, Dropped, Finding, Ledger, Prompt, Role, Source, Turn, with_ids
+from tutelage.records import Dataset, Dropped, Finding, Ledger, Prompt, Role, Turn, with_ids
 
 SAMPLE = 20
 """A file's format is recognised from so many rows."""
+LARGE = 64 * 1024**2
+"""Files of so many bytes together are read by several processes; smaller ones are done before those would start."""
+PACKED = 4
+"""Text is so many times as large as the Parquet or gzip file that holds it, about."""
 EARLY = 100
 """From so many rows on, a file most of whose rows are bad is not read to its end."""
-EVERY = 1000
-Made = tuple[Conversation, Source, str, tuple[str, ...]]
 
 
 @dataclass(slots=True)
 class _Gathered:
+    crew: Crew | None
+    spool: Spool | None
     made: list[Made] = field(default_factory=list)
+    count: int = 0
     dropped: list[Dropped] = field(default_factory=list)
     repairs: Counter[str] = field(default_factory=Counter)
     ignored: list[tuple[str, str]] = field(default_factory=list)
@@ -37,11 +49,28 @@ class _Gathered:
     ledger: Ledger = field(default_factory=Ledger)
     unknown: list[DataError] = field(default_factory=list)
 
+    def add(self, found: Converted) -> None:
+        """Take over what became of some rows."""
+        self.repairs.update(found.repairs)
+        self.dropped += [row for _, row in found.dropped]
+        self.count += len(found.made) + (len(found.pack.sizes) if found.pack else 0)
+        if self.spool:
+            self.spool.add(found.pack or packed(found.made))
+        else:
+            self.made += found.made
+
+    def outcomes(self, source: Iterator[Batch], settings: DataSettings, name: str) -> Iterator[Converted]:
+        """What becomes of batches, in order; in other processes where there are some."""
+        if self.crew:
+            return self.crew.ordered(partial(packed_up, settings=settings, name=name), source)
+        return (converted(batch, settings, name) for batch in source)
+
 
 def read(
     settings: DataSettings,
     files: Sequence[str] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Tell | None = None,
+    crew: Crew | None = None,
 ) -> Dataset:
     """All conversations in the files, and every row and conversation that is not used, with the reason.
 
@@ -52,7 +81,8 @@ def read(
     Args:
         settings: how to read; `files` of it is read where `files` here is None.
         files: files, folders, patterns or hub data sets.
-        progress: called now and then with the number of rows read so far.
+        progress: told now and then how many rows were read; with a crew, also what comes of them later.
+        crew: processes that share out the work, and a folder that the examples are written into instead of memory.
 
     Raises:
         DataError: a missing file, an unknown layout, too many bad rows, or nothing left.
@@ -61,13 +91,15 @@ def read(
     names = settings.files if files is None else tuple(files)
     if not names:
         raise DataError("no files given: name a file, a folder or a hub data set with examples")
-    format = _asked_format(settings)
+    format = asked_format(settings)
     if len(names) == 1 and store.is_dataset(Path(names[0])):
-        return store.load(Path(names[0]))
-    gathered, seen = _Gathered(), set[Path]()
+        return store.load(Path(names[0]), crew)
+    if crew:
+        crew.tell = progress
+    gathered, seen = _Gathered(crew, Spool(crew) if crew else None), set[Path]()
     for name in names:
         if store.is_dataset(Path(name)):
-            _add_stored(gathered, store.load(Path(name)))
+            _add_stored(gathered, store.load(Path(name), crew))
             continue
         found = find(name)
         gathered.ignored += found.ignored
@@ -80,15 +112,23 @@ def read(
     return _dataset(names, gathered)
 
 
-def _asked_format(settings: DataSettings) -> Format | None:
-    if settings.columns:
-        if settings.format != "auto":
-            raise UsageError(f"columns and format ({settings.format}) contradict each other; give one of them")
-        return columns.mapped(settings.columns)
-    if settings.instruction:
-        told = "data.instruction is put before the prompts of a table read with columns"
-        raise UsageError(f"{told}: give data.columns=prompt=…,response=… too")
-    return None if settings.format == "auto" else formats.named(settings.format)
+def crew_for(
+    files: Sequence[str], beside: Path | None = None, large: int = LARGE
+) -> AbstractContextManager[Crew | None]:
+    """Processes for files of more than `large` bytes; none for smaller ones, which are done before those would start.
+
+    Raises:
+        DataError: as `sources.find`.
+    """
+    size = 0
+    for name in files:
+        stored = store.is_dataset(Path(name))
+        paths = [Path(name) / store.PARTS[0]] if stored else [file.path for file in find(name).files]
+        size += sum(path.stat().st_size * (PACKED if path.suffix in (".gz", ".parquet") else 1) for path in paths)
+    if size <= large:
+        return nullcontext()
+    there = beside and next((place for place in (beside, *beside.parents) if place.is_dir()), None)
+    return Crew(processors(), there)
 
 
 def _read_file(
@@ -96,10 +136,10 @@ def _read_file(
     format: Format | None,
     settings: DataSettings,
     gathered: _Gathered,
-    progress: Callable[[int], None] | None,
+    progress: Tell | None,
 ) -> None:
-    source = rows(file)
-    sample = _sample(source)
+    source = batches(file)
+    first, sample = _sample(source)
     values = [row.value for row in sample if isinstance(row, Row)]
     chosen = format or formats.detect(values)
     if values and (chosen is None or not any(map(chosen.matches, values))):
@@ -114,7 +154,7 @@ def _read_file(
         chosen.threads(settings).check(str(file.path), values)
     if chosen is not None:
         gathered.formats[str(file.path)] = chosen.name
-    _convert_all(file, _again(sample, source), chosen, settings, gathered, progress)
+    _convert_all(file, chain(first, source), chosen, settings, gathered, progress)
 
 
 def _set_aside(file: DataFile, values: list[Mapping[str, object]], format: Format | None, gathered: _Gathered) -> None:
@@ -127,86 +167,79 @@ def _set_aside(file: DataFile, values: list[Mapping[str, object]], format: Forma
     gathered.unknown.append(error)
 
 
-def _sample(source: Iterator[Row | Dropped]) -> list[Row | Dropped]:
+def _sample(source: Iterator[Batch]) -> tuple[list[Batch], list[Row | Dropped]]:
+    """The first batches of a file, and the rows of them that its format is recognised from."""
+    first: list[Batch] = []
     sample: list[Row | Dropped] = []
     good = 0
-    for row in source:
-        sample.append(row)
-        good += isinstance(row, Row)
-        if good == SAMPLE or len(sample) == 10 * SAMPLE:
-            break
-    return sample
-
-
-def _again(sample: Sequence[Row | Dropped], source: Iterator[Row | Dropped]) -> Iterator[Row | Dropped]:
-    yield from sample
-    yield from source
+    for batch in source:
+        first.append(batch)
+        for row in batch.rows():
+            sample.append(row)
+            good += isinstance(row, Row)
+            if good == SAMPLE or len(sample) == 10 * SAMPLE:
+                return first, sample
+    return first, sample
 
 
 def _convert_all(
     file: DataFile,
-    source: Iterator[Row | Dropped],
+    source: Iterator[Batch],
     format: Format | None,
     settings: DataSettings,
     gathered: _Gathered,
-    progress: Callable[[int], None] | None,
+    progress: Tell | None,
 ) -> None:
-    before, kept, dropped = gathered.ledger.rows_read, len(gathered.made), len(gathered.dropped)
+    before, kept, dropped = gathered.ledger.rows_read, gathered.count, len(gathered.dropped)
     threads = format.threads(settings) if format and format.threads else None
+    outcomes: Iterator[Converted]
+    if format and threads:
+        outcomes = (_threaded(batch, format, threads, gathered) for batch in source)
+    else:
+        outcomes = gathered.outcomes(source, settings, format.name if format else "")
     bad: list[Dropped] = []
     count = passed = 0
-    for count, row in enumerate(source, 1):
-        outcome: object = row
-        if isinstance(row, Row) and format is not None:
-            outcome = _convert(row, format, settings, gathered, threads)
-        if isinstance(outcome, Dropped):
-            passed += 1
-            gathered.dropped.append(outcome)
-        if isinstance(outcome, Dropped) and outcome.rule not in LEFT_OUT:
-            bad.append(outcome)
-            if count >= EARLY and len(bad) > count * max(0.5, settings.max_bad):
-                raise _too_many(file, bad, count, settings, "so far")
-        if progress and count % EVERY == 0:
-            progress(before + count)
+    for found in outcomes:
+        for number, row in found.dropped:
+            if row.stage == "row" and row.rule not in LEFT_OUT:
+                bad.append(row)
+                if count + number >= EARLY and len(bad) > (count + number) * max(0.5, settings.max_bad):
+                    raise _too_many(file, bad, count + number, settings, "so far")
+        gathered.add(found)
+        count += found.rows
+        passed += found.passed
+        if progress:
+            progress("rows read", before + count, 0)
     if len(bad) > 1 and len(bad) > count * settings.max_bad:
         raise _too_many(file, bad, count, settings, "in all")
-    for made_of, draft in threads.finish() if threads else ():
-        _keep(draft, made_of, gathered)
-    kept, dropped = len(gathered.made) - kept, len(gathered.dropped) - dropped - passed
+    if threads:
+        gathered.add(_finished(threads))
+    kept, dropped = gathered.count - kept, len(gathered.dropped) - dropped - passed
     gathered.ledger += Ledger(count, count - passed, passed, kept + dropped, kept, dropped)
-    if progress:
-        progress(before + count)
 
 
-def _convert(
-    row: Row, format: Format, settings: DataSettings, gathered: _Gathered, threads: Threads | None
-) -> Dropped | None:
-    """A row's conversations into `gathered`, or its messages into `threads`; or why there are none."""
-    try:
-        if missing := format.missing(row.value):
-            raise RowError(f"lacks the column {', '.join(missing)}", "layout")
-        if threads:
-            gathered.findings += threads.take(row)
-            return None
-        drafts = list(format.convert(row, settings))
-        if not drafts:
-            raise RowError("holds no conversation", "layout")
-    except RowError as error:
-        return passed_over(row.source, error)
-    for draft in drafts:
-        _keep(draft, row.source, gathered)
-    return None
+def _threaded(batch: Batch, format: Format, threads: Threads, gathered: _Gathered) -> Converted:
+    """A batch's messages into `threads`, whose conversations are made when all are there."""
+    found = Converted()
+    for found.rows, row in enumerate(batch.rows(), 1):
+        outcome: Row | Dropped = row
+        if isinstance(row, Row):
+            try:
+                check_columns(row, format)
+                gathered.findings += threads.take(row)
+            except RowError as error:
+                outcome = passed_over(row.source, error)
+        if isinstance(outcome, Dropped):
+            found.passed += 1
+            found.dropped.append((found.rows, outcome))
+    return found
 
 
-def _keep(draft: Draft, source: Source, gathered: _Gathered) -> None:
-    """A draft as a conversation, or the reason why it is none."""
-    try:
-        finished = finish(draft)
-    except RowError as error:
-        gathered.dropped.append(Dropped(source, "conversation", error.rule, str(error)))
-        return
-    gathered.made.append((finished.conversation, source, draft.group, draft.tags))
-    gathered.repairs.update(finished.repairs)
+def _finished(threads: Threads) -> Converted:
+    found = Converted()
+    for source, draft in threads.finish():
+        keep(draft, source, found)
+    return found
 
 
 def _too_many(file: DataFile, bad: list[Dropped], count: int, settings: DataSettings, when: str) -> DataError:
@@ -221,7 +254,9 @@ def _too_many(file: DataFile, bad: list[Dropped], count: int, settings: DataSett
 
 
 def _add_stored(gathered: _Gathered, stored: Dataset) -> None:
-    gathered.made += [(e.conversation, e.source, e.group, e.tags) for e in stored.examples]
+    source = iter(stored.examples)
+    while block := list(islice(source, PART)):
+        gathered.add(Converted(made=[(e.conversation, e.source, e.group, e.tags) for e in block]))
     gathered.dropped += stored.dropped
     gathered.findings += stored.findings
     gathered.repairs.update(stored.repairs)
@@ -232,7 +267,7 @@ def _add_stored(gathered: _Gathered, stored: Dataset) -> None:
 
 def _dataset(names: Sequence[str], gathered: _Gathered) -> Dataset:
     dataset = Dataset(
-        with_ids(gathered.made),
+        gathered.spool.examples() if gathered.spool else with_ids(gathered.made),
         tuple(gathered.dropped),
         tuple(gathered.findings),
         ledger=gathered.ledger,

@@ -25,6 +25,11 @@ _KNOWN_KEYS = re.compile(
     )""",
     re.VERBOSE,
 )
+SHORTEST = 12
+"""No key is shorter; a text without a word that long has none."""
+BARE = 14
+"""No key is shorter that stands without a word which says that it is one."""
+KEY_WORDS = ("key", "token", "secret", "credential", "bearer", "_id", " id", "-id")
 _LABEL = (
     r"(?:api|access|auth(?:entication|orization)?|bearer|client|secret|private|session|refresh|encryption|signing"
     r"|license)"
@@ -46,6 +51,10 @@ _PASSWORD = re.compile(
     r"[\"'`\u201c]?([^\s\"'`\u201c\u201d,;<>()\[\]{}]{4,64})",
     re.IGNORECASE,
 )
+_PASS = re.compile(
+    r"[PpKkCcSsWwMm](?:(?i:(?<=p)(?:ass|wd|in|w)|(?<=k)ennw|(?<=c)ontras|(?<=s)enha|(?<=w)achtw|(?<=m)ot"
+    r" de))"
+)
 _NO_PASSWORD = word_set(
     "required incorrect invalid wrong reset changed none null optional hidden enter your the this that correct expired"
     " weak"
@@ -58,13 +67,18 @@ _POSTAL = re.compile(r"\b(?:postal|post|zip|area|indian?)\b", re.IGNORECASE)
 
 def keys(text: str) -> Iterator[Span]:
     """API keys, tokens, JWTs and blocks with private keys."""
-    found = [hit.span() for hit in _KNOWN_KEYS.finditer(text)]
-    for hit in _LABELLED_KEY.finditer(text):
+    longest = max(map(len, text.split()), default=0)
+    if longest < SHORTEST:  # as in most texts
+        return
+    is_long = longest >= BARE or "PRIVATE KEY" in text
+    found = [hit.span() for hit in _KNOWN_KEYS.finditer(text)] if is_long else []
+    lowered = text.lower()
+    for hit in _LABELLED_KEY.finditer(text) if any(word in lowered for word in KEY_WORDS) else ():
         group = 1 if hit[1] else 2
         value = hit[group].rstrip(".")
         if _is_random(value, 2.8) and not value.isalpha():
             found.append((hit.start(group), hit.start(group) + len(value)))
-    for hit in _BARE_KEY.finditer(text):
+    for hit in _BARE_KEY.finditer(text) if is_long else ():
         value = hit[0]
         mixed = any(map(str.islower, value)) and any(map(str.isupper, value)) and sum(map(str.isdigit, value)) >= 4
         if mixed and value.count("/") <= 2 and value.count("-") + value.count("_") <= 2 and _is_random(value, 4.0):
@@ -81,7 +95,7 @@ def _is_random(value: str, bits: float) -> bool:
 
 def passwords(text: str) -> Iterator[Span]:
     """What stands after `password:` and its like, where it is a password and not the sentence going on."""
-    for hit in _PASSWORD.finditer(text):
+    for hit in _PASSWORD.finditer(text) if _PASS.search(text) else ():
         value = hit[2].rstrip(".!?:")
         start = hit.start(2)
         if len(value) < 4 or value.casefold() in _NO_PASSWORD or set(value) <= set("*xX.\u2022_-"):

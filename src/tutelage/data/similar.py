@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
-from tutelage.data.duplicates import jaccard, shingles, spoken
+import numpy as np
+
+from tutelage.data.duplicates import SHINGLE, jaccard, shingles, spoken
+from tutelage.data.grams import Grams, Numbers, grams
 from tutelage.data.ledger import Reason, set_aside
-from tutelage.data.near import THRESHOLD, near_groups
+from tutelage.data.near import THRESHOLD, near_groups_of
+from tutelage.data.spool import chosen, ids, in_parts
 from tutelage.records import Dataset, Example, Finding, Role, Source
 
 RULE = "near duplicate"
@@ -25,11 +30,6 @@ class View:
 
     name: str
     text: Callable[[Example], str]
-
-
-WHOLE = View("question and answer", lambda example: spoken(example.conversation))
-QUESTION = View("question", lambda example: _said(example, Role.USER))
-ANSWER = View("answer", lambda example: _said(example, Role.ASSISTANT))
 
 
 def mark_near(dataset: Dataset, action: Literal["off", "flag", "drop"], threshold: float = THRESHOLD) -> Dataset:
@@ -48,20 +48,34 @@ def mark_near(dataset: Dataset, action: Literal["off", "flag", "drop"], threshol
     """
     if action == "off":
         return dataset
+    examples = dataset.examples
     faults = Counter(found.source for found in dataset.findings)
-    whole = _represented(dataset.examples, WHOLE, faults, threshold)
-    alone = tuple(example for example in dataset.examples if example.id not in whole)
+    whole = _represented(examples, WHOLE, faults, threshold)
+    alone = chosen(examples, [place for place, name in enumerate(ids(examples)) if name not in whole])
     flags = [_represented(alone, view, faults, threshold) for view in (QUESTION, ANSWER)]
     if action == "flag":
         flags.append(whole)
     rest = set_aside(dataset, whole) if action == "drop" else dataset
+    flagged = [place for place, name in enumerate(ids(rest.examples)) if any(name in reasons for reasons in flags)]
     found = [
         Finding(example.source, reasons[example.id].rule, "flag", reasons[example.id].text)
-        for example in rest.examples
+        for example in chosen(rest.examples, flagged)
         for reasons in flags
         if example.id in reasons
     ]
     return replace(rest, findings=(*rest.findings, *found))
+
+
+def _whole(example: Example) -> str:
+    return spoken(example.conversation)
+
+
+def _question(example: Example) -> str:
+    return _said(example, Role.USER)
+
+
+def _answer(example: Example) -> str:
+    return _said(example, Role.ASSISTANT)
 
 
 def _said(example: Example, role: Role) -> str:
@@ -70,29 +84,50 @@ def _said(example: Example, role: Role) -> str:
     return text if len(text.split(maxsplit=FEWEST_WORDS)) >= FEWEST_WORDS else ""
 
 
+WHOLE = View("question and answer", _whole)
+QUESTION = View("question", _question)
+ANSWER = View("answer", _answer)
+
+
 def _represented(
     examples: Sequence[Example], view: View, faults: Mapping[Source, int], threshold: float
 ) -> dict[str, Reason]:
     """For each example that another one stands for, by its id, the reason."""
     found: dict[str, Reason] = {}
-    left = list(examples)
+    left = examples
     for _ in range(ROUNDS):
-        groups: dict[int, list[Example]] = defaultdict(list)
-        for example, group in zip(left, near_groups(map(view.text, left), threshold).tolist(), strict=True):
-            groups[group].append(example)
-        left = []
-        for members in groups.values():
-            if len(members) > 1:
-                best = min(members, key=lambda example: (faults.get(example.source, 0), -_length(example)))
-                reasons = _near_to(best, members, view, threshold)
-                found |= reasons
-                left += [example for example in members if example is not best and example.id not in reasons]
+        found_in = in_parts(left, partial(_runs, view=view), f"near duplicates: {view.name}")
+        runs = (block for part in found_in for block in part)
+        again: list[int] = []
+        for places in _shared(near_groups_of(runs, threshold)):
+            members = chosen(left, places)
+            best = min(members, key=lambda example: (faults.get(example.source, 0), -_length(example)))
+            reasons = _near_to(best, members, view, threshold)
+            found |= reasons
+            names = zip(places.tolist(), ids(members), strict=True)
+            again += [place for place, name in names if name != best.id and name not in reasons]
+        if not again:
+            break
+        left = chosen(left, sorted(again))
     return found
 
 
-def _near_to(best: Example, members: Sequence[Example], view: View, threshold: float) -> dict[str, Reason]:
+def _runs(examples: Sequence[Example], view: View) -> list[Grams]:
+    return list(grams(map(view.text, examples), SHINGLE))
+
+
+def _shared(groups: Numbers) -> Iterator[Numbers]:
+    """The places of those in a group of several, for one group after the other."""
+    order = np.argsort(groups, kind="stable")
+    edges = np.flatnonzero(np.append(True, groups[order][1:] != groups[order][:-1]))
+    for start, end in zip(edges.tolist(), [*edges[1:].tolist(), len(order)], strict=True):
+        if end - start > 1:
+            yield order[start:end]
+
+
+def _near_to(best: Example, members: Iterable[Example], view: View, threshold: float) -> dict[str, Reason]:
     runs = shingles(view.text(best))
-    shares = ((example, jaccard(shingles(view.text(example)), runs)) for example in members if example is not best)
+    shares = ((example, jaccard(shingles(view.text(example)), runs)) for example in members if example.id != best.id)
     return {
         example.id: Reason(RULE, f"{view.name}: {share:.0%} the same as {best.source}")
         for example, share in shares

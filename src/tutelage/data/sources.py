@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tutelage.data import general
 from tutelage.data.jsonrows import read_document, read_lines
-from tutelage.data.opening import SUFFIXES, Kind, recognise, suffix
+from tutelage.data.opening import PLAIN, SUFFIXES, Kind, recognise, suffix
 from tutelage.data.rows import Row
 from tutelage.data.tablerows import read_parquet, read_table
 from tutelage.errors import DataError
@@ -46,14 +47,17 @@ class Found:
 
 
 def find(name: str) -> Found:
-    """The files behind a path, a folder, a pattern (`*`, `?`) or a hub data set (`owner/name`).
+    """The files behind a path, a folder, a pattern (`*`, `?`), a hub data set (`owner/name`) or the name `general`.
 
     Raises:
         DataError: where nothing of the name exists (with near names), or a named file holds no rows.
     """
-    path = Path(name).expanduser()
+    name = general.located(name)
     if not name.strip():
         raise DataError("an empty name: name a file, a folder or a hub data set with examples")
+    if (shown := _shown(name)) != name:
+        raise DataError(f"{shown}: {_BAD_NAME}")
+    path = Path(name).expanduser()
     if path.is_dir():
         return _in_folder(path)
     if path.is_file():
@@ -80,7 +84,7 @@ def rows(file: DataFile) -> Iterator[Row | Dropped]:
         Kind.PARQUET: read_parquet,
     }
     if file.kind not in readers:
-        raise DataError(f"{file.path}: {_unreadable(file.kind)}")
+        raise DataError(_unreadable(file.path, file.kind))
     return readers[file.kind](file.path)
 
 
@@ -94,15 +98,25 @@ def read_rows(name: str) -> Iterator[Row | Dropped]:
         yield from rows(file)
 
 
-def _unreadable(kind: Kind) -> str:
-    told = "not a file of rows" if kind is Kind.TEXT else "not text (a spreadsheet, archive or picture?)"
-    return f"{told}; rows are read from JSON Lines, JSON, CSV, TSV and Parquet, each also as .gz"
+_BAD_NAME = "the name holds bytes that are no UTF-8, and could not be written into a data set or report; rename it"
+
+
+def _shown(name: str) -> str:
+    """A name as it can be printed and written: bytes that are no UTF-8 as escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _unreadable(path: Path, kind: Kind) -> str:
+    read_from = "rows are read from JSON Lines, JSON, CSV, TSV and Parquet, each also as .gz"
+    if kind is Kind.TEXT:
+        return f"{path} is plain text, not a file of rows with questions and answers; {read_from}\n{PLAIN}"
+    return f"{path}: not text (a spreadsheet, archive or picture?); {read_from}"
 
 
 def _named(path: Path) -> DataFile:
     kind = recognise(path)
     if kind in (Kind.TEXT, Kind.OTHER):
-        raise DataError(f"{path}: {_unreadable(kind)}")
+        raise DataError(_unreadable(path, kind))
     return DataFile(path, kind, True)
 
 
@@ -110,7 +124,7 @@ def _in_folder(folder: Path) -> Found:
     found = Found()
     for place, folders, names in os.walk(folder, onerror=_closed):
         hidden = [name for name in folders if name.startswith(".")]
-        found.ignored += [(str(Path(place, name)), "hidden folder") for name in hidden]
+        found.ignored += [(_shown(str(Path(place, name))), "hidden folder") for name in hidden]
         folders[:] = sorted(set(folders) - set(hidden))
         for name in sorted(names):
             _sort_in(Path(place, name), found)
@@ -118,7 +132,9 @@ def _in_folder(folder: Path) -> Found:
     found.ignored.sort()
     if not found.files:
         seen = ", ".join(Path(name).name for name, _ in found.ignored[:5]) or "nothing"
-        raise DataError(f"{folder}: no file of rows in this folder (it holds {seen})")
+        texts = [name for name, _ in found.ignored if name.endswith(".txt") and "license" not in name.lower()]
+        told = f"; {texts[0]} is plain text, without questions and answers\n{PLAIN}" if texts else ""
+        raise DataError(f"{folder}: no file of rows in this folder (it holds {seen}){told}")
     return found
 
 
@@ -137,7 +153,9 @@ def _by_pattern(pattern: str) -> Found:
 
 
 def _sort_in(path: Path, found: Found) -> None:
-    if path.name.startswith("."):
+    if (shown := _shown(str(path))) != str(path):
+        found.ignored.append((shown, _BAD_NAME))
+    elif path.name.startswith("."):
         found.ignored.append((str(path), "hidden file"))
     elif suffix(path) in NO_EXAMPLES:
         found.ignored.append((str(path), "not a file of rows"))

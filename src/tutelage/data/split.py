@@ -1,17 +1,16 @@
-"""A stable hold-out by content hash and by group, the check that nothing leaks, and mixing data sets."""
+"""A stable hold-out by content hash and by group, and the check that nothing leaks."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tutelage.data.duplicates import key_of, spoken
 from tutelage.data.ledger import Reason, set_aside
 from tutelage.data.near import THRESHOLD, near_between
-from tutelage.errors import DataError
-from tutelage.records import Dataset, Example, Ledger, with_ids
+from tutelage.records import Dataset, Example, Ledger
 
 FEWEST = 10
 """From so many conversations on, at least one is held out."""
@@ -136,30 +135,3 @@ def drop_leaks(train: Dataset, held: Dataset, threshold: float = THRESHOLD) -> D
     """The training part without the examples that give away held-out ones."""
     found = leaks(train, held, threshold)
     return set_aside(train, {leak.train.id: Reason("leak", str(leak)) for leak in found})
-
-
-def mix(dataset: Dataset, other: Dataset, share: float, seed: int = 0) -> Dataset:
-    """The data set with examples of another, chosen by hash, which then are `share` of the whole.
-
-    Where the other holds fewer, all of it is taken. Those not taken are dropped by the rule `not mixed in`.
-
-    Raises:
-        DataError: for a share outside 0 to 1.
-    """
-    if not 0 <= share < 1:
-        raise DataError(f"a share of {share} cannot be mixed in: it lies between 0 and 1, without 1")
-    wanted = round(len(dataset) * share / (1 - share))
-    order = sorted(other.examples, key=lambda example: _rank(seed, example.id))
-    reason = Reason("not mixed in", f"{min(wanted, len(other))} of {len(other)} make up the share")
-    taken = set_aside(other, {example.id: reason for example in order[wanted:]})
-    both = (*dataset.examples, *taken.examples)
-    return replace(
-        dataset,
-        examples=with_ids((e.conversation, e.source, e.group, e.tags) for e in both),
-        dropped=(*dataset.dropped, *taken.dropped),
-        findings=(*dataset.findings, *taken.findings),
-        ledger=dataset.ledger + taken.ledger,
-        repairs=dict(Counter(dataset.repairs) + Counter(taken.repairs)),
-        ignored=(*dataset.ignored, *taken.ignored),
-        formats={**dataset.formats, **taken.formats},
-    )

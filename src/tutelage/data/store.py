@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tutelage.data.crew import Crew
+from tutelage.data.spool import PART, Packed, Spool, in_parts, packed
 from tutelage.errors import DataError
 from tutelage.records import Conversation, Dataset, Dropped, Example, Finding, Ledger, Role, Source, Turn
 
@@ -42,20 +46,20 @@ def save(dataset: Dataset, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)
-        rows: dict[str, Iterable[Mapping[str, object]]] = {
-            "kept.jsonl": map(_kept, dataset.examples),
-            "dropped.jsonl": map(_dropped, dataset.dropped),
-            "findings.jsonl": map(_finding, dataset.findings),
+        pieces: dict[str, Iterable[bytes]] = {
+            "kept.jsonl": in_parts(dataset.examples, _kept_lines, "written"),
+            "dropped.jsonl": map(_line, map(_dropped, dataset.dropped)),
+            "findings.jsonl": map(_line, map(_finding, dataset.findings)),
         }
-        hashes = {name: _write(folder / name, map(_line, rows[name])) for name in PARTS}
+        hashes = {name: _write(folder / name, pieces[name]) for name in PARTS}
         manifest = json.dumps(_manifest(dataset, hashes), ensure_ascii=False, indent=1)
         _write(folder / MANIFEST, [manifest.encode()])
     except OSError as error:
         raise DataError(f"{folder}: the data set cannot be written: {error.strerror}") from error
 
 
-def load(folder: Path) -> Dataset:
-    """Read a data set that `save` wrote.
+def load(folder: Path, crew: Crew | None = None) -> Dataset:
+    """Read a data set that `save` wrote; with a crew, its examples into a file of that, and not into memory.
 
     Raises:
         DataError: where it is incomplete, or its content is not what was saved.
@@ -64,9 +68,11 @@ def load(folder: Path) -> Dataset:
         raise DataError(f"{folder}: not a data set (no {MANIFEST}); was writing it broken off?")
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        parts = {name: _checked(folder / name, manifest["files"][name]) for name in PARTS}
+        parts = {name: _checked(folder / name, manifest["files"][name]) for name in PARTS[crew is not None :]}
         dataset = Dataset(
-            tuple(_read(parts["kept.jsonl"], _example)),
+            _spooled(folder / PARTS[0], manifest["files"][PARTS[0]], crew)
+            if crew
+            else tuple(_read(parts[PARTS[0]], _example)),
             tuple(_read(parts["dropped.jsonl"], _read_dropped)),
             tuple(_read(parts["findings.jsonl"], _read_finding)),
             Ledger(**manifest["ledger"]),
@@ -123,15 +129,40 @@ def _write(path: Path, pieces: Iterable[bytes]) -> str:
 
 def _checked(path: Path, expected: str) -> bytes:
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise DataError(f"{path}: the file was changed after it was saved (its hash differs); curate again")
+    _check(path, hashlib.sha256(content).hexdigest(), expected)
     return content
+
+
+def _check(path: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise DataError(f"{path}: the file was changed after it was saved (its hash differs); curate again")
+
+
+def _spooled(path: Path, expected: str, crew: Crew) -> Sequence[Example]:
+    with path.open("rb") as stream:
+        _check(path, hashlib.file_digest(stream, "sha256").hexdigest(), expected)
+        stream.seek(0)
+        spool = Spool(crew)
+        for pack in crew.ordered(_packed, iter(lambda: list(islice(stream, PART)), [])):
+            spool.add(pack)
+    return spool.examples()
+
+
+def _packed(lines: Sequence[bytes]) -> Packed:
+    examples = [_example(json.loads(line)) for line in lines]
+    pack = packed((e.conversation, e.source, e.group, e.tags) for e in examples)
+    names = {place: e.id for place, e in enumerate(examples) if e.id != f"{int(pack.hashes[place]):016x}"}
+    return replace(pack, names=names)
 
 
 def _read(content: bytes, make: Callable[[Any], T]) -> Iterator[T]:
     for line in content.split(b"\n"):
         if line:
             yield make(json.loads(line))
+
+
+def _kept_lines(examples: Sequence[Example]) -> bytes:
+    return b"".join(_line(_kept(example)) for example in examples)
 
 
 def _kept(example: Example) -> dict[str, object]:

@@ -193,7 +193,7 @@ def read_parquet(path: Path) -> Iterator[Row | Dropped]:
     try:
         with opening.open_bytes(path) as stream:
             frame = polars.read_parquet(io.BytesIO(stream.read()))
-    except polars.exceptions.PolarsError as error:
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:  # the latter is no Exception
         raise DataError(f"{path}: not a readable Parquet file: {error}") from error
     number = 0
     for part in frame.iter_slices(10_000):

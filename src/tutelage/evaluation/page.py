@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
+from tutelage import pages
 from tutelage.evaluation.answers import Answer
 from tutelage.evaluation.results import OTHER_TOKENS, Asked, Comparison, ContenderResult
 from tutelage.model.generate import LOOP_TIMES, LOOP_TOKENS
@@ -22,11 +21,7 @@ PAGE = Path(__file__).with_name("page.html")
 
 def page(comparison: Comparison, steps: Sequence[Step] = ()) -> str:
     """The whole page. Everything that comes from data or models stands in it as escaped text."""
-    skeleton = PAGE.read_text(encoding="utf-8")
-    style = skeleton.partition("<style>")[2].partition("</style>")[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    # Only this very style sheet may act: were some text ever to slip through unescaped, it would do nothing.
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    skeleton, policy = pages.skeleton(PAGE)
     curve = _curve(steps)
     return Template(skeleton).substitute(
         policy=escape(policy, quote=False),

@@ -12,11 +12,12 @@ import math
 import re
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -30,9 +31,16 @@ from tutelage.errors import TemplateError
 from tutelage.records import Role, Turn
 from tutelage.text.templates import Span, split_literal
 
+with suppress(ImportError):
+    import resource  # not on every system
+
 SOURCE_MOST = 200_000  # characters; the longest published chat templates have some 20,000
 OUTPUT_MOST = 50_000_000
 SECONDS_MOST = 5.0
+AGAIN = 1.0
+"""Seconds after which the alarm comes again: Python only reports what is raised while it collects garbage."""
+MEMORY_MOST = 512 * 1024**2
+"""Bytes that a template may take beside what the process has already."""
 _OPEN, _CLOSE = "\ue0f0", "\ue0f1"  # private-use characters around a mark's number
 _MARK = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
 _HINT = "use model.template=plain (works with every model) or another built-in template"
@@ -52,23 +60,52 @@ class _Generation(Extension):
         return str(caller())
 
 
-@contextmanager
-def _bounded(seconds: float) -> Iterator[None]:
-    """Stops a template whose loops never end. The sandbox cannot; a timer works in the main thread only."""
+class _Stopped(BaseException):
+    """A template's time is over. No Exception: Jinja swallows those while it works out constants."""
+
+
+def _bounded(seconds: float, work: Callable[[], str]) -> str:
+    """What `work` makes. Stops a template whose loops never end, or that fills the memory; the sandbox does neither.
+
+    Timer and limit work in the main thread only, where nothing else computes meanwhile. All is in one function, since
+    an alarm may go off between any two lines: in a context manager's own ones, it would keep the timer going.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
+        return work()
+    inside = True
 
     def stop(number: int, frame: object) -> None:
-        raise TemplateError(f"the model's chat template ran for over {seconds:g} s; {_HINT}")
+        if inside:
+            raise _Stopped
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    limits = _limited(MEMORY_MOST)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
-        yield
+        try:
+            return work()
+        finally:
+            inside = False
+    except _Stopped:
+        raise TemplateError(f"the model's chat template ran for over {seconds:g} s; {_HINT}") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if limits:
+            resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def _limited(more: int) -> tuple[int, int] | None:
+    """Lets the process grow by so many bytes only, past which Python raises MemoryError; what the limit was before,
+    None where the system does not say how large a process is."""
+    try:
+        size = int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = size + more if soft == resource.RLIM_INFINITY else min(soft, size + more)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    except (NameError, OSError, ValueError):
+        return None
+    return soft, hard
 
 
 def _refuse(message: str) -> None:
@@ -115,22 +152,25 @@ class OwnTemplate:
 
     def _render(self, turns: Sequence[Turn], texts: Sequence[str], prompt: bool) -> str:
         messages = [{"role": turn.role.value, "content": text} for turn, text in zip(turns, texts, strict=True)]
+
+        def written() -> str:
+            pieces, length = [], 0
+            for piece in _compiled(self.jinja).generate(
+                messages=messages, add_generation_prompt=prompt, tools=None, **self.variables
+            ):
+                length += len(piece)
+                if length > OUTPUT_MOST:
+                    raise TemplateError(f"the model's chat template wrote over {OUTPUT_MOST} characters; {_HINT}")
+                pieces.append(piece)
+            return "".join(pieces)
+
         try:
-            with _bounded(SECONDS_MOST):
-                template = _compiled(self.jinja)
-                pieces, length = [], 0
-                for piece in template.generate(
-                    messages=messages, add_generation_prompt=prompt, tools=None, **self.variables
-                ):
-                    length += len(piece)
-                    if length > OUTPUT_MOST:
-                        raise TemplateError(f"the model's chat template wrote over {OUTPUT_MOST} characters; {_HINT}")
-                    pieces.append(piece)
+            return _bounded(SECONDS_MOST, written)
         except TemplateError:
             raise
         except Exception as error:  # a template is a program: whatever it raises means it does not fit
-            raise TemplateError(f"the model's chat template refuses these turns: {error}; {_HINT}") from error
-        return "".join(pieces)
+            why = str(error)[:500] or type(error).__name__
+            raise TemplateError(f"the model's chat template refuses these turns: {why}; {_HINT}") from error
 
     def _marked(self, turns: Sequence[Turn], prompt: bool) -> tuple[list[str], list[str]]:
         """The template's output cut at the texts (literal, number, literal, …), and the texts as it writes them."""

@@ -21,9 +21,9 @@ from tutelage.tuning.finish import finish
 from tutelage.tuning.fit import State
 from tutelage.tuning.followers import held_by_one
 from tutelage.tuning.optim import Optimizer
-from tutelage.tuning.prepare import Prepared, keep_tokens, prepare
+from tutelage.tuning.prepare import Prepared, keep_tokens, prepare, resolve
 from tutelage.tuning.run import Run, Step, digest_of, make_folder, write_text
-from tutelage.tuning.takeup import take_up, taken_up
+from tutelage.tuning.takeup import changed_since, hashes_of, take_up, taken_up
 from tutelage.tuning.track import check, tracking
 from tutelage.tuning.work import Job, Watch, work
 
@@ -81,7 +81,12 @@ def resume(
         if not accept_changes:
             party.alike(Run(folder).check_files)
         recipe = taken_up(run, overrides)
+        # What changed is refused as soon as it is known: preparing takes a while, loading the base a longer one.
+        before = party.alike(lambda: checkpoint.progress_in(found, tensors=False))
+        asked = {"recipe": resolve(recipe).numbers_hash()}
+        party.alike(lambda: changed_since(before, asked, run, accept_changes))
         located, prepared = party.alike(lambda: _prepared(recipe, watch, party, manifest.template, run.tokens))
+        party.alike(lambda: changed_since(before, hashes_of(prepared, located), run, accept_changes))
         # Another machine might choose another number format, and go on with other numbers.
         dtype = _dtype(recipe, party, str(manifest.machine.get("precision", "")))
         loaded = party.alike(lambda: _load(located, recipe, dtype, watch, party))

@@ -19,7 +19,11 @@ from tutelage.tuning.run import write_text
 NOTE = "lock.json"
 """Says who holds the folder; it goes when the process ends in order."""
 _LOCK = ".lock"
-"""The system's lock itself, which it frees when a process dies, however it dies."""
+"""The system's lock itself, which it frees when a process dies, however it dies.
+
+The empty file stays when a run has ended. Removing it would open a gap: who waits at the removed file, and who comes
+next and makes a new one, would both hold the run.
+"""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tutelage.data import duplicates, personal, quality, split
+from tutelage.data import breadth, duplicates, mixing, personal, quality, split
 from tutelage.data.reading import read
-from tutelage.errors import DataError, UsageError
+from tutelage.errors import DataError
 from tutelage.model.load import tokenizer_hash
-from tutelage.recipe import Recipe, TuningSettings
+from tutelage.recipe import QualitySettings, Recipe, TuningSettings
 from tutelage.records import Dataset, Dropped, Example
 from tutelage.text import shelf
 from tutelage.text.certificate import Certificate, walk
@@ -27,6 +27,8 @@ MEASURED: dict[str, tuple[float, float]] = {
     "full": (3e-5, 2.0),
 }
 """Learning rate and epochs by adapter kind, from the experiments in LOG.md."""
+LOOKED_AT = 2000
+"""Whether data is one task shows in so many conversations."""
 
 
 @dataclass(frozen=True)
@@ -59,43 +61,67 @@ def resolve(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"tuning": tuning})
 
 
-def gather(recipe: Recipe, seed: int, say: Callable[[str], None]) -> tuple[Dataset, Dataset, Dataset]:
+def gather(
+    recipe: Recipe, seed: int, say: Callable[[str], None], size: mixing.Size
+) -> tuple[Dataset, Dataset, Dataset]:
     """Everything read and usable, what is trained on, and what is held out.
+
+    The hold-out is of the data itself, whatever is mixed in, so that runs with and without a mix measure the same.
+
+    Args:
+        size: of a conversation, in tokens: what the shares of a mix are counted in.
 
     Raises:
         DataError: the files cannot be used.
         UsageError: a mix is not FILE:SHARE.
     """
     personal.only_in_curate(recipe.personal)
-    settings = recipe.data
+    settings, wanted = recipe.data, mixing.parse(recipe.data.mix)
     dataset = duplicates.drop_repeats(quality.apply(read(settings), recipe.quality))
-    for entry in settings.mix:
-        name, share = _mixed(entry)
-        table = settings.model_copy(update={"columns": ""})
-        other = duplicates.drop_repeats(quality.apply(read(table, [name]), recipe.quality))
-        dataset = split.mix(dataset, other, share, seed)
-    _tell(dataset, say)
     if settings.held_out:
-        held = read(settings, [settings.held_out])
-        shared = split.leaks(dataset, held)
-        if shared:
-            say(f"Careful: {len(shared)} held-out conversations are nearly the same as ones tuned on, e.g. {shared[0]}")
-        return dataset, dataset, held
-    train, held = split.hold_out(dataset, settings.hold_out, settings.hold_out_most, seed=0)
-    if back := len(dataset) - len(train) - len(held):
+        own, train, held = dataset, dataset, _held_out(recipe, say)
+    else:
+        train, held = split.hold_out(dataset, settings.hold_out, settings.hold_out_most, seed=0)
+        own = split.settled(dataset, train, held)
+    others, table = [], settings.model_copy(update={"columns": "", "instruction": "", "format": "auto"})
+    for name, share in wanted:
+        other = duplicates.drop_repeats(quality.apply(read(table, [name]), recipe.quality))
+        others.append((name, mixing.apart(other, held), share))
+    taken, portions = mixing.mix(train, others, size, seed)
+    train = mixing.joined(train, taken)
+    _tell(mixing.joined(dataset, taken), say)
+    for portion in portions:
+        say(portion.told())
+    if settings.held_out and (shared := split.leaks(train, held)):
+        say(f"Careful: {len(shared)} held-out conversations are nearly the same as ones tuned on, e.g. {shared[0]}")
+    if back := len(dataset) + sum(map(len, taken)) - len(train) - (0 if settings.held_out else len(held)):
         say(f"{back:,} more conversations are held back; a smaller data.hold_out leaves more to train on.")
-    return split.settled(dataset, train, held), train, held
+    return mixing.joined(own, taken), train, held
 
 
-def _mixed(entry: str) -> tuple[str, float]:
-    name, _, share = entry.rpartition(":")
-    try:
-        value = float(share)
-    except ValueError:
-        value = -1.0
-    if not name or not 0 < value < 1:
-        raise UsageError(f"--mix {entry}: write FILE:SHARE, with a share between 0 and 1, e.g. general.jsonl:0.3")
-    return name, value
+def _held_out(recipe: Recipe, say: Callable[[str], None]) -> Dataset:
+    """The file that `data.held_out` names, without what no rule keeps: blank ones, and exact repeats, which would count
+    twice. The settings that mend or drop more are for training: what is measured on stays as it was written.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    name = recipe.data.held_out
+    held = read(recipe.data, [name])
+    kept = duplicates.drop_repeats(quality.apply(held, QualitySettings(off=recipe.quality.off)))
+    if dropped := Counter(row.rule for row in kept.dropped[len(held.dropped) :]):
+        listed = ", ".join(f"{count:,} × {rule}" for rule, count in dropped.most_common())
+        say(f"Held-out file {name}: {len(kept):,} conversations kept; dropped: {listed}.")
+    if not kept.examples:
+        raise DataError(f"{name}: no conversation is left to measure on; each is blank")
+    return kept
+
+
+def _warn(train: Dataset, say: Callable[[str], None]) -> None:
+    """Say so where the data is one task, with what to mix in."""
+    found = breadth.survey(train.examples, topics=False, most=LOOKED_AT)
+    if found.narrow:
+        say(f"{found.warning} {found.advice}")
 
 
 def _tell(dataset: Dataset, say: Callable[[str], None]) -> None:
@@ -126,7 +152,9 @@ def prepare(recipe: Recipe, encoder: Encoder, say: Callable[[str], None], kept: 
     """
     recipe = resolve(recipe)
     settings: TuningSettings = recipe.tuning
-    dataset, train, held = gather(recipe, settings.seed, say)
+    dataset, train, held = gather(recipe, settings.seed, say, lambda example: _tokens_of(example, encoder, settings))
+    if not kept and not recipe.data.mix:
+        _warn(train, say)
     taught, measured = (
         (kept and shelf.take(kept / name, key, examples)) or encode_all(encoder, examples, *how)
         for name, key, examples, how in _to_encode(settings, encoder, train.examples, held.examples)
@@ -139,6 +167,11 @@ def prepare(recipe: Recipe, encoder: Encoder, say: Callable[[str], None], kept: 
     steps = plan(len(taught.tokens), settings.batch_size, settings.epochs, settings.seed, settings.max_steps)
     certificate = certify(recipe, dataset, taught, measured, encoder)
     return Prepared(recipe, dataset, taught, measured, steps, encoder, certificate, (train.examples, held.examples))
+
+
+def _tokens_of(example: Example, encoder: Encoder, settings: TuningSettings) -> int:
+    """Tokens of a conversation as it is tuned on: 0 where it would be dropped."""
+    return sum(map(len, encode_all(encoder, (example,), settings.max_length, settings.too_long).tokens))
 
 
 def _to_encode(

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tutelage.errors import TuningError
+from tutelage.model.load import Located, located_hash
 from tutelage.recipe import Recipe, build
 from tutelage.tuning import checkpoint
 from tutelage.tuning.checkpoint import Progress
+from tutelage.tuning.prepare import Prepared
 from tutelage.tuning.run import Run, write_text
 from tutelage.tuning.work import LOGS, Job, logged, numerics_of, progress_of
 
 HASHES = ("data", "recipe", "template", "tokenizer", "base")
+"""What must be as it was; each is named so in `Progress`, with _hash behind it."""
 
 
 def taken_up(run: Run, overrides: Sequence[str]) -> Recipe:
@@ -33,7 +36,9 @@ def take_up(job: Job, found: Path, accept_changes: bool) -> None:
     """
     party = job.state.party
     tensors, progress = checkpoint.load(found, party, job.state.optimizer.rows())
-    changed = party.alike(lambda: _checked(job, progress, accept_changes))
+    now = progress_of(job)
+    hashes = {what: str(getattr(now, f"{what}_hash")) for what in HASHES}
+    changed = party.alike(lambda: changed_since(progress, hashes, job.run, accept_changes))
     for what, (then, here) in changed.items():
         job.watch.say(f"Careful: the {what} changed since this run was stopped ({then[:12]}… then, {here[:12]}… now).")
     _tell_numerics(job, progress)
@@ -44,28 +49,43 @@ def take_up(job: Job, found: Path, accept_changes: bool) -> None:
     before = job.run.manifest()
     if before.finished:  # its best weights went when it was finished, so the best is looked for among those to come
         job.best_loss, job.best_step, job.waited = None, 0, 0
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    note: dict[str, Any] = {"after_step": progress.step, "when": now, "changed": changed, "numerics": numerics_of(job)}
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    note: dict[str, Any] = {"after_step": progress.step, "when": when, "changed": changed, "numerics": numerics_of(job)}
     job.resumed = (*before.resumed, note)
 
 
-def _checked(job: Job, progress: Progress, accept_changes: bool) -> dict[str, tuple[str, str]]:
+def changed_since(
+    progress: Progress, now: Mapping[str, str], run: Run, accept_changes: bool = False
+) -> dict[str, tuple[str, str]]:
     """What is not as it was when the checkpoint was written: hashes then and now.
+
+    Args:
+        now: hashes of some or all of HASHES, by name.
 
     Raises:
         TuningError: there is something, and changes are not accepted.
     """
-    now = progress_of(job)
-    pairs = {what: (getattr(progress, f"{what}_hash"), getattr(now, f"{what}_hash")) for what in HASHES}
-    changed = {what: pair for what, pair in pairs.items() if pair[0] != pair[1]}
+    changed = {what: (then, here) for what, here in now.items() if (then := getattr(progress, f"{what}_hash")) != here}
     if changed and not accept_changes:
         what, (then, here) = next(iter(changed.items()))
         raise TuningError(
             f"the {what} changed since this run was stopped ({then[:12]}… then, {here[:12]}… now); bring it back, or "
-            f"start anew with: tutelage tune {job.run.folder / 'recipe.yaml'}; or go on all the same with "
+            f"start anew with: tutelage tune {run.folder / 'recipe.yaml'}; or go on all the same with "
             "--accept-changes, and the run's manifest will say so"
         )
     return changed
+
+
+def hashes_of(prepared: Prepared, located: Located) -> dict[str, str]:
+    """What a run is made of, all of it known before the base is loaded."""
+    certificate = prepared.certificate
+    return {
+        "data": certificate.data_hash,
+        "recipe": prepared.recipe.numbers_hash(),
+        "template": certificate.template_hash,
+        "tokenizer": certificate.tokenizer_hash,
+        "base": located_hash(located),
+    }
 
 
 def _tell_numerics(job: Job, progress: Progress) -> None:

@@ -123,6 +123,28 @@ FIXTURES: dict[str, tuple[Rows, list[str]]] = {
         ],
         ["user: Hi | assistant: Hello!", "user: Hi | assistant: Ho"],
     ),
+    "question/gold": (
+        [
+            {
+                "question": "Who wrote Ulysses?",
+                "gold": "James Joyce.",
+                "prediction 1": "Homer.",
+                "feedback": {"errors": [{"start": 0, "end": 6}]},
+                "preference": [1],
+                "passages": [
+                    ["Ulysses", "A novel by Joyce."],
+                    ["Joyce", "Joyce\n\nAn Irish writer."],
+                    "Set in Dublin.",
+                ],
+            },
+            {"question": "Is it long?", "gold": ["Yes.", "It is."], "passages": []},
+        ],
+        [
+            "user: Who wrote Ulysses?\n\nUlysses\nA novel by Joyce.\n\nJoyce\n\nAn Irish writer.\n\nSet in Dublin. "
+            "| assistant: James Joyce.",
+            "user: Is it long? | assistant: Yes.",
+        ],
+    ),
     "flan_tsv": (
         [
             {"question": "Is 7 odd?", "answer": "yes", "explanation": "7 cannot be halved."},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -69,7 +70,7 @@ def test_any_text_has_as_many_runs_as_the_slow_way_counts(texts: list[str], size
 
 def test_both_ways_agree_on_what_a_word_is() -> None:
     characters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
-    known = [c for c in characters if duplicates.unicodedata.category(c) != "Cn"]  # which a later Unicode may know
+    known = [c for c in characters if unicodedata.category(c) != "Cn"]  # which a later Unicode may know
     fast = polars.Series(known).str.contains(f"^(?:{grams.WORD})$").to_list()
     assert [c for c, word in zip(known, fast, strict=True) if bool(duplicates._WORD.fullmatch(c)) != word] == []
 

@@ -43,6 +43,14 @@ FOUND = {
         "0044 20 7946 0958",
         "WhatsApp 01723456789",
         "Please call 555-0123 today",
+        "it is,+61 491 570 006 thanks",
+        "write to (+353 20 912 3456) or not",
+        "my pin for it is 0161 496 0123 10 am",
+        "she said no.+33 6 39 98 01 02 maybe",
+        "+34 612 34 56 78 2 people",
+        "we are at (0131) 496 0999 now",
+        "08-465 004 12 in Stockholm",
+        "his old number was 612 345 678",
     ],
     "CARD": [
         "card 4111 1111 1111 1111 exp",
@@ -50,6 +58,8 @@ FOUND = {
         "amex 3782-822463-10005",
         "3782 822463 10005",
         "my credit card number is 6011111111111117",
+        "account 5105 1051 0510 5100 10 am",
+        "the customer has 3714 496353 98431, I think",
     ],
     "IBAN": [
         "IBAN DE89 3704 0044 0532 0130 00 and",
@@ -62,6 +72,7 @@ FOUND = {
         "192.168.10.5",
         "server 8.8.8.8",
         "8.8.4.4 is a dns",
+        "it was 45.83.61.27 all day",
         "2001:0db8:85a3:0000:0000:8a2e:0370:7334",
         "host fe80::1ff:fe23:4567:890a.",
     ],
@@ -119,6 +130,10 @@ LEFT_ALONE = [
     "numbers 07 12 19 23 34 41",
     "078-05-1120 is neither",
     "{{phone}} and [EMAIL-3]",
+    "the book has 978 3 16 148410 0 on its back",
+    "I called about ticket 020 7946 0958",
+    "call it a day at 5 or 6",
+    "a table of 12 345 678 and 23 456 789",
 ]
 
 

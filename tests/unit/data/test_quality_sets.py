@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tutelage.data.contradictions import against
 from tutelage.data.cutoff import broken_off, habits
+from tutelage.data.differing import against
 from tutelage.data.quality import SET_RULES, apply
 from tutelage.records import Dataset
 

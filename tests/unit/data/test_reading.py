@@ -181,9 +181,10 @@ def test_sources_are_files_and_line_numbers(write: Write) -> None:
 
 
 def test_progress_counts_rows(write: Write) -> None:
-    seen: list[int] = []
-    read(DataSettings(), [str(write("a.jsonl", pairs(2500))), str(write("b.jsonl", pairs(10)))], seen.append)
-    assert seen == [1000, 2000, 2500, 2510]
+    seen: list[tuple[str, int, int]] = []
+    files = [str(write("a.jsonl", pairs(2500))), str(write("b.jsonl", pairs(10)))]
+    read(DataSettings(), files, lambda *told: seen.append(told))
+    assert seen == [("rows read", count, 0) for count in (200, 2200, 2500, 2510)]
 
 
 def test_a_stored_data_set_is_read_back(write: Write, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ READ = {
     "star_support": (677, 677, {"star"}),
     "gsm8k": (1500, 1500, {"question/answer"}),
     "self_instruct": (175, 175, {"self_instruct"}),
+    "finegrained_qa_feedback": (500, 500, {"question/gold"}),
     "banking77": (10003, 10003, {"columns prompt=text,response=category"}),
 }
 
@@ -74,13 +75,13 @@ def test_flan_rows_hold_new_lines_and_end_with_the_answer() -> None:
 
 
 FINDINGS = {
-    "dolly": {"boilerplate": 4, "placeholder": 10, "mojibake": 1, "language": 1, "cut": 19, "contradiction": 2},
+    "dolly": {"boilerplate": 5, "placeholder": 12, "mojibake": 1, "missing_input": 2, "cut": 53, "signature": 1},
     "bitext_support": {"placeholder": 2174},
-    "superni": {"mojibake": 9, "cut": 5},
+    "superni": {"mojibake": 11, "cut": 11},
     "gsm8k": {},
     "flan_cot": {},
-    "banking77": {},
-    "self_instruct": {"placeholder": 1},
+    "banking77": {"contradiction": 2},
+    "self_instruct": {"placeholder": 2, "boilerplate": 1, "cut": 1},
 }
 
 
@@ -119,5 +120,11 @@ def test_near_duplicates_in_real_sets() -> None:
 
 
 def test_plain_text_rows_are_answered_with_advice() -> None:
-    with pytest.raises(DataError, match="fit no known format: text"):
+    with pytest.raises(DataError, match=r"plain text in the column text.*\nWrite questions and answers about the text"):
         read(DataSettings(), [str(DATA / "text_c4_demo")])
+
+
+@pytest.mark.parametrize("name", ["text_wikitext2", "text_wikitext2/valid.txt"])
+def test_a_file_of_plain_text_is_called_so(name: str) -> None:
+    with pytest.raises(DataError, match=r"valid\.txt is plain text(?s:.*)Write questions and answers about the text"):
+        read(DataSettings(), [str(DATA / name)])

@@ -192,6 +192,18 @@ def test_a_broken_file_is_named_with_the_reason(write: Write, name: str) -> None
     assert name in str(told.value)
 
 
+def test_a_parquet_file_that_its_reader_panics_at_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panic is no Exception, so it would pass every handler."""
+    import polars
+
+    def panicking(stream: object) -> None:
+        raise polars.exceptions.PanicException("index out of bounds")
+
+    monkeypatch.setattr(polars, "read_parquet", panicking)
+    with pytest.raises(DataError, match=r"rows\.parquet: not a readable Parquet file: index out of bounds"):
+        good(write("rows.parquet", parquet([A])))
+
+
 BAD_CSV = {
     "not UTF-8": b"\xff,b",
     "NUL byte": b"\x00,b",
@@ -269,6 +281,23 @@ def test_a_folder_is_read_in_order_and_names_what_it_ignores(write: Write, tmp_p
         "empty.jsonl": "empty",
         "gone.jsonl": "a broken link, or no regular file",
     }
+
+
+def test_a_name_that_cannot_be_written_down_is_refused(write: Write, tmp_path: Path) -> None:
+    """It would stand in the data set, the report and the messages, and break them."""
+    write("set/rows.jsonl", JSONL)
+    name = os.fsencode(tmp_path) + b"/set/caf\xe9.jsonl"
+    try:
+        with open(name, "wb") as stream:
+            stream.write(JSONL)
+    except OSError:
+        pytest.skip("this system's names are always text")
+    with pytest.raises(DataError, match=r"caf\\xe9\.jsonl: the name holds bytes that are no UTF-8.*rename it"):
+        find(os.fsdecode(name))
+    found = find(str(tmp_path / "set"))
+    ((ignored, reason),) = found.ignored
+    assert ([file.path.name for file in found.files], ignored.endswith(r"caf\xe9.jsonl")) == (["rows.jsonl"], True)
+    assert "rename it" in reason
 
 
 def test_a_pattern_matches_files(write: Write, tmp_path: Path) -> None:

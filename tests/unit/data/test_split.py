@@ -1,4 +1,4 @@
-"""Hold-outs that stay, leak nothing, and mixtures."""
+"""Hold-outs that stay and leak nothing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tutelage.data.split import drop_leaks, hold_out, leaks, mix, settled
-from tutelage.errors import DataError
+from tutelage.data.split import drop_leaks, hold_out, leaks, settled
 from tutelage.records import Conversation, Dataset, Ledger, Role, Source, Turn, with_ids
 
 Make = Callable[..., Dataset]
@@ -145,20 +144,3 @@ def test_a_near_leak_is_found(dataset: Make) -> None:
         dataset((f"today {LONG}", "I am sorry."), ("other", "thing")),
     )
     assert [(leak.kind, leak.train.source.rows) for leak in leaks(train, held)] == [("near", (1,))]
-
-
-@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.2, 25), (0.5, 100), (0.9, 300)])
-def test_a_mixture_has_the_share_asked_for(dataset: Make, share: float, count: int) -> None:
-    mixed = mix(dataset(*rows(0, 100)), dataset(*rows(1000, 1300)), share)
-    assert (len(mixed) - 100, mixed.ledger.balances(), len(ids(mixed))) == (count, True, len(mixed))
-    assert mixed.ledger.conversations_kept == len(mixed)
-
-
-def test_a_mixture_of_equal_rows_keeps_ids_apart(dataset: Make) -> None:
-    mixed = mix(dataset(*rows(0, 10)), dataset(*rows(0, 10)), 0.5)
-    assert (len(mixed), len(ids(mixed))) == (20, 20)
-
-
-def test_a_share_of_everything_cannot_be_mixed_in(dataset: Make) -> None:
-    with pytest.raises(DataError, match="a share of 1"):
-        mix(dataset(("a", "b")), dataset(("c", "d")), 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import threading
 import time
 from typing import Any
@@ -170,6 +172,49 @@ def test_a_template_that_writes_without_end_is_stopped(monkeypatch: pytest.Monke
     monkeypatch.setattr(own, "OUTPUT_MOST", 10_000)
     with pytest.raises(TemplateError, match="wrote over 10000 characters"):
         encoder_with("{% for i in range(99999) %}a lot of text{% endfor %}" + CHATML)
+
+
+def test_a_template_is_stopped_though_the_first_alarm_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python only reports what is raised while it collects garbage; then the alarm has to come again."""
+    monkeypatch.setattr(own, "AGAIN", 0.05)
+    lost: list[BaseException] = []
+
+    def forever() -> str:
+        while True:
+            try:
+                while True:
+                    pass
+            except BaseException as error:  # as the garbage collector does
+                if lost:
+                    raise
+                lost.append(error)
+
+    with pytest.raises(TemplateError, match="ran for over"):
+        own._bounded(0.05, forever)
+    assert len(lost) == 1
+
+
+SWOLLEN = {
+    "a constant": "{{ 'x' | center(9000000000) }}",
+    "a method": "{% set n = 9000000000 %}{{ 'x'.center(n) }}",
+    "a format": "{% set x = '%9000000000d' %}{{ x % 1 }}",
+    "a batch": "{% set n = 9000000000 %}{{ ['x'] | batch(n, 'y') | list }}",
+    "doubling": "{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+    "a tree": "{% set ns = namespace(x=1) %}{% for i in range(99) %}{% set ns.x = [ns.x] * 2 %}{% endfor %}{{ ns.x }}",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how large a process is")
+@pytest.mark.parametrize("how", SWOLLEN)
+def test_a_template_that_swells_is_stopped_before_the_memory_is_full(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By no single operator, so the sandbox lets it pass; afterwards the process may grow again."""
+    monkeypatch.setattr(own, "SECONDS_MOST", 1.0)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(TemplateError, match=r"MemoryError|ran for over|wrote over"):
+        encoder_with(SWOLLEN[how] + CHATML)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024 < 1.5 * own.MEMORY_MOST
 
 
 @pytest.mark.parametrize("sum_", ["'a' * 1000000000", "10 ** 1000000000", "[0] * 99999 * 99999", "99999 * 99999 * 'a'"])
