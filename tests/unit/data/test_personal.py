@@ -60,6 +60,9 @@ FOUND = {
         "my credit card number is 6011111111111117",
         "account 5105 1051 0510 5100 10 am",
         "the customer has 3714 496353 98431, I think",
+        "charged from 4539578763621486 twice",
+        "an old one, 4222 222 222 222, still works",
+        "in fours it is 3782 8224 6310 005",
     ],
     "IBAN": [
         "IBAN DE89 3704 0044 0532 0130 00 and",
