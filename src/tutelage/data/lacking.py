@@ -46,7 +46,7 @@ _LONG = re.compile(
     rf"(?! (?:is|are|was|were) (?:an?|the)\b)"
     rf"|\b{_TEXT} (?:\w+ )?(?:below|above|provided|attached|pasted|supplied|that follows?|i (?:sent|gave|pasted"
     rf"|provided|shared|attached))\b"
-    r"(?!\s+(?:by|for|to|sea|the|average|ground|water|zero))"
+    r"(?!\s+(?:by|for|to|sea|the|freezing|average|ground|water|zero))"
     rf"|\b(?:given|using|per|from|based (?:up)?on|according to|considering|read|reading|with|in|within|on|consider"
     rf"|of|to|quoting|about|as|for) (?:this|the|these|that) "
     rf"(?:[\w-]+ ){{0,2}}?{_LONG_NOUN}\b(?! (?:editor|message|box|field|file|adventure|size|style|type|marker"
@@ -73,10 +73,10 @@ _LONG = re.compile(
 _SHORT = re.compile(
     rf"\b(?:following|below|above|given|provided|attached|enclosed|accompanying|supplied|preceding|aforementioned"
     rf"|pasted)\s+{_FILLER}{_ITEM}\b"
-    rf"|\b(?:list|sentences?|code|table|words?|numbers?|items?|image|data|query|poem|lines?)\s+(?:\w+\s+)?(?:below"
+    rf"|\b(?:list|steps|options|choices|bullets|sentences?|code|table|words?|numbers?|items?|image|data|query|poem|lines?)\s+(?:\w+\s+)?(?:below"
     rf"|above|provided|attached"
     rf"|pasted|supplied|that follows?|i (?:sent|gave|pasted|provided|shared|attached))\b(?!\s+(?:by|for|to|sea|the"
-    rf"|average|ground|water|zero|\d))"
+    rf"|freezing|average|ground|water|zero|\d))"
     r"|\b(?:from|in|using|summari[sz]e|translate|rewrite|classify|of|fix|answer|correct|paraphrase|simplify|with"
     r"|extract|explain|complete|solve|categori[sz]e"
     r"|consider|read|edit|proofread|convert|shorten|rephrase|review|check|sort|debug|identify|analy[sz]e) the"
@@ -86,13 +86,13 @@ _WORKS = (
     r"(?:summari[sz]e|translate|classify|re-?write|rephrase|paraphrase|proofread|correct|edit|shorten|simplify"
     r"|extract|fix|convert|categori[sz]e|analy[sz]e"
     r"|sort|debug|reword|underline|rank|reorder|highlight|condense|expand|transcribe|improve|interpret|reverse"
-    r"|alphabeti[sz]e|annotate|refactor|optimi[sz]e)"
+    r"|alphabeti[sz]e|annotate|refactor|optimi[sz]e|turn|grade|complete|count|reply to|respond to|fill in|compare)"
 )
 _WORKS_ON_THE = re.compile(
     rf"^\W*(?:(?:please|can you|could you|kindly|would you|i want you to|your task is to|now|briefly|also)"
     rf" )*{_WORKS}\b[^.?!\n:]{{0,60}}?\b(?:the|my|our|these|those|this|that) (?:\w+ )?"
     rf"(?:{_TEXT}|sentences?|words|list|numbers|code|function|tables?|query|equation|poem|comment|tweet|statement"
-    rf"|paragraph|headline|dialogue)"
+    rf"|paragraph|headline|dialogue|bullet points?|bullets|steps|drafts?|blanks|quote|answers?|options|code snippet)"
     r"(?=\W*$|[.?!]\s| (?:into|to|in|for|as|and|with|using|so|without|from|alphabetically|by \w+ing)\b(?! the ))"
 )
 _THE_ONE = re.compile(
@@ -105,9 +105,21 @@ _THE_ONE = re.compile(
     r"\b(?:the|these|those) (?:two |three |four |given |main |whole |entire )?(?:text|passage|paragraph|article"
     r"|sentences?|list|tables?|poem|story|conversation|dialogue|report|review|reviews|e-?mail|image|picture"
     r"|photo|chart|graph|code(?! to)|equation|sequence|joke|recipe|tweet|essay|document|transcript|excerpt|snippet"
-    r"|diagram|screenshot|spreadsheet|pdf|attachment|speaker|scenario)\b"
-    r"(?=\W*$|[?!.]\s|,| (?:and|costs?|contains?|mentions?|says?|mean|means|describes?|above|so|to|into|that you"
+    r"|diagram|screenshot|spreadsheet|pdf|attachment|speaker|scenario|options|quote|draft"
+    r"|code snippet"
+    r"|bullet points|blanks)\b"
+    r"(?=\W*$|[?!.]\s|,| (?:and|true or false|correct|costs?"
+    r"|contains?|mentions?|says?|mean|means|describes?|above|so|to|into|that you"
     r" see)\b)"
+)
+_HERE_IS = re.compile(
+    r"\b(?:here (?:is|are)|below (?:is|are)) (?:my|our|the|an?|some|this|these)"
+    rf" (?:\w+ )?{_NOUN}\b"
+    r"[^.?!\n:]{0,60}[.?!:]?\s*$"
+)
+_WHICH_OF = re.compile(
+    r"^\W*(?:which|what) (?:one )?of (?:these|those|the (?:options|choices|two|three)) [^.?!\n:,]{0,50}\?\s*$"
+    r"|^\W*is the statement (?:true|correct|right)\b[^.?!\n:,]{0,20}\?\s*$"
 )
 _WORKS_COLON = re.compile(rf"^\W*(?:please )?{_WORKS}\b[^.?!\n:]{{0,60}}[:\uff1a]\s*$")
 _NOT_DANGLING = re.compile(
@@ -150,7 +162,7 @@ _WORKS_ON = re.compile(
     r"|split|merge|format|expand|condense|detect|score"
     r"|rate|compare|provide|give|write|tell|who|when|where|how|why|is|are|does|do|did|was|were|name|create|generate"
     r"|transcribe|calculate|compute|solve|arrange"
-    r"|organi[sz]e|reorder|fill|match|select|choose|pick|turn|change|transform|make|suggest|infer|predict|decide"
+    r"|organi[sz]e|reorder|reply|respond|grade|fill|match|select|choose|pick|turn|change|transform|make|suggest|infer|predict|decide"
     r"|state|show|refer|look|take|consider)\b"
 )
 _OTHERS = re.compile(
@@ -281,6 +293,7 @@ def speaks_of_more(question: str) -> bool:
 
 def _works_on_this(question: str, text: str) -> re.Match[str] | None:
     this = _THIS.search(text) if _WORKS_ON.match(text) else None
+    this = this or (_HERE_IS.search(text) if len(text) < 200 else None) or _WHICH_OF.match(text)
     return this or _WORKS_ON_THE.match(text) or _the_one(question, text)
 
 
