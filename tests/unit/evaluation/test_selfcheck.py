@@ -173,12 +173,16 @@ def believed(patch: Patch) -> None:
 
 def neighbours_seen(patch: Patch) -> None:
     believed(patch)
-    real = attention._one_by_one
+    real, row = attention._one_by_one, attention.RowAttention.apply
 
     def all_in_one(layer: Any, query: Any, key: Any, value: Any, boundaries: Any, *others: Any) -> Any:
         return real(layer, query, key, value, (0, query.shape[2]), *others)
 
+    def row_in_one(query: Any, key: Any, value: Any, boundaries: Any, scaling: Any) -> Any:
+        return row(query, key, value, (0, query.shape[2]), scaling)
+
     patch.setattr(attention, "_one_by_one", all_in_one)
+    patch.setattr(attention.RowAttention, "apply", row_in_one)
 
 
 def window_forgotten(patch: Patch) -> None:
