@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,12 @@ from tutelage.errors import UsageError
 from tutelage.recipe import Recipe, build, read_recipe
 from tutelage.tuning.run import Run, is_run
 
+if TYPE_CHECKING:
+    from tutelage.model.load import Loaded
+    from tutelage.text.encode import Encoder
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON result to stdout.")]
+Model = Annotated[str, typer.Argument(help="Run, folder, hub name, GGUF file or starter.")]
 OVERRIDE = re.compile(r"[a-z_]+(\.[a-z_]+)?=")
 
 
@@ -61,6 +68,24 @@ def latest(name: str) -> str:
         if (number := re.fullmatch(rf"{re.escape(path.name)}-(\d+)", found.name))
     }
     return str(numbered[max(numbered)]) if numbered else name
+
+
+def loaded_model(model: str, recipe: Recipe) -> tuple[Loaded, Encoder]:
+    """A model by its name, on the device and in the precision of the recipe, and the encoder of its template."""
+    from tutelage.model import machine
+    from tutelage.model.load import load
+    from tutelage.terminal import say
+    from tutelage.text.encode import Encoder
+
+    machine.set_threads(recipe.model.threads)
+    device = machine.choose_device(recipe.model.device)
+    loaded = load(latest(model), device, machine.choose_precision(recipe.model.precision, device), say)
+    return loaded, Encoder(loaded.tokenizer, loaded.located.template or recipe.model.template)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on a line of its own."""
+    print(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def wants_to_go_on(out: str) -> bool:

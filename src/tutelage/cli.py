@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,14 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tutelage.arguments import follows, latest, parted, recipe_of, wants_to_go_on
+from tutelage import weighing
+from tutelage.arguments import (
+    Json,
+    Model,
+    follows,
+    latest,
+    loaded_model,
+    parted,
+    print_json,
+    recipe_of,
+    wants_to_go_on,
+)
 from tutelage.errors import TutelageError, UsageError
 
 if TYPE_CHECKING:
-    from tutelage.model.load import Loaded
     from tutelage.recipe import Recipe
     from tutelage.records import Dataset
-    from tutelage.text.encode import Encoder
 
 app = typer.Typer(
     help="Tutelage turns a base language model into an assistant, and shows the evidence that it did.",
@@ -26,10 +34,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(weighing.app)
 
 Things = Annotated[list[str], typer.Argument(help="Files, folders, hub data sets; settings as section.key=value.")]
 Perhaps = Annotated[list[str] | None, typer.Argument(help="Files with conversations; section.key=value settings.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON result to stdout.")]
 Format = Annotated[str, typer.Option("--format", help="Name of the data's format, where it is not recognised.")]
 Columns = Annotated[
     str, typer.Option(help="Read any table: prompt=COLUMN,response=COLUMN; tickets: ticket=,time=,role=,body=.")
@@ -38,23 +46,6 @@ Instruction = Annotated[str, typer.Option(help="Text put before each prompt of a
 MaxBad = Annotated[float | None, typer.Option(help="Stop when more than this share of the rows is bad (0.01).")]
 Html = Annotated[Path | None, typer.Option(help="Write a page on the data to this HTML file.")]
 Base = Annotated[str, typer.Option(help="Base model: run, folder, hub name, GGUF file or starter.")]
-Model = Annotated[str, typer.Argument(help="Run, folder, hub name, GGUF file or starter.")]
-
-
-def _loaded(model: str, recipe: Recipe) -> tuple[Loaded, Encoder]:
-    from tutelage.model import machine
-    from tutelage.model.load import load
-    from tutelage.terminal import say
-    from tutelage.text.encode import Encoder
-
-    machine.set_threads(recipe.model.threads)
-    device = machine.choose_device(recipe.model.device)
-    loaded = load(latest(model), device, machine.choose_precision(recipe.model.precision, device), say)
-    return loaded, Encoder(loaded.tokenizer, loaded.located.template or recipe.model.template)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, default=str))
 
 
 @app.command()
@@ -131,7 +122,7 @@ def curate(
         proof = _proven(pool, dataset, recipe, seeds, out, as_json) if prove else {}
         if as_json:
             counts = {**dataset.ledger.counts(), **contamination.counts(touching)}
-            _print_json({"out": str(out), "personal": private, **counts, **proof, **shown})
+            print_json({"out": str(out), "personal": private, **counts, **proof, **shown})
         else:
             terminal.show_dataset(dataset, found)
             if touching is not None:
@@ -162,7 +153,7 @@ def unmask(
 
     found = personal.unmask_file(masked, key, out)
     if as_json:
-        _print_json({"out": str(out), "unmasked": found})
+        print_json({"out": str(out), "unmasked": found})
     else:
         terminal.say(f"{found:,} stand-ins undone; written to {out}")
 
@@ -196,7 +187,7 @@ def tune(
 
         needed = estimate(recipe, terminal.say)
         if as_json:
-            _print_json(asdict(needed))
+            print_json(asdict(needed))
         else:
             terminal.show_estimate(needed)
         return
@@ -218,7 +209,7 @@ def _tell_run(run: Any, as_json: bool) -> None:
         held = [step.held_out_loss for step in steps if step.held_out_loss is not None]
         last = steps[-1].loss if steps else None
         measured = {"loss": last, "held_out_loss": held[-1] if held else None}
-        _print_json({"run": str(run.folder), **measured, **asdict(manifest)})
+        print_json({"run": str(run.folder), **measured, **asdict(manifest)})
         return
     speed = manifest.tokens / manifest.seconds if manifest.seconds else 0
     terminal.say(
@@ -252,68 +243,6 @@ def resume(
 
 
 @app.command()
-def generate(
-    model: Model,
-    things: Annotated[list[str], typer.Argument(help="PROMPTS.jsonl (id and prompt or messages); settings.")],
-    out: Annotated[Path, typer.Option(help="Answers as JSONL: id, answer, stopped, tokens.")],
-    as_json: Json = False,
-) -> None:
-    """Answer every prompt of a file; order and ids are kept."""
-    from tutelage import terminal
-    from tutelage.data.reading import read_prompts
-    from tutelage.evaluation.answers import generate as answer_all
-    from tutelage.evaluation.answers import write_answers
-
-    files, overrides = parted(things)
-    if len(files) != 1:
-        raise UsageError("name one file of prompts")
-    recipe = recipe_of(overrides)
-    prompts = read_prompts(files[0])
-    loaded, encoder = _loaded(model, recipe)
-    with terminal.counting("answering", len(prompts)) as count:
-        answers = answer_all(loaded.network, encoder, prompts, recipe.decoding, count)
-    write_answers(out, answers)
-    stopped = sum(answer.stopped for answer in answers)
-    if as_json:
-        _print_json({"out": str(out), "answers": len(answers), "stopped": stopped})
-    terminal.say(f"{len(answers)} answers in {out}; {stopped} ended by themselves.")
-
-
-@app.command()
-def compare(
-    run: Annotated[str, typer.Argument(help="A finished run's folder.")],
-    things: Annotated[list[str] | None, typer.Argument(help="Settings as section.key=value.")] = None,
-    prompts: Annotated[Path | None, typer.Option(help="Prompts to answer instead of the held-out ones.")] = None,
-    system: Annotated[Path | None, typer.Option(help="A written system prompt for the base.")] = None,
-    against: Annotated[str, typer.Option(help="Another model, given the same system prompt.")] = "",
-    require: Annotated[str, typer.Option(help="better: exit 1 unless tuned is better.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Tuned against its base, and against the base with a written system prompt."""
-    from tutelage import terminal
-    from tutelage.evaluation.compare import compare as weigh
-    from tutelage.evaluation.report import show
-    from tutelage.recipe import build
-    from tutelage.tuning.run import Run
-
-    if require not in ("", "better"):
-        raise UsageError(f"--require {require}: only `better` can be required")
-    found = Run(Path(latest(run)))
-    recipe = build(found.recipe().model_dump(mode="json"), parted(things or [])[1])
-    with terminal.Bars() as bars:
-        comparison = weigh(
-            found, prompts, system, latest(against) or None, recipe.compare, recipe.decoding, terminal.say, bars
-        )
-    if as_json:
-        print(comparison.to_json())
-    else:
-        show(comparison, terminal.OUT)
-        terminal.say(f"Side by side: {found.folder / 'compare.html'}")
-    if require and not comparison.better:
-        raise typer.Exit(1)
-
-
-@app.command()
 def chat(
     model: Model,
     things: Annotated[list[str] | None, typer.Argument(help="Settings as section.key=value.")] = None,
@@ -323,7 +252,7 @@ def chat(
     from tutelage.serving.chat import chat as talk
 
     recipe = recipe_of(parted(things or [])[1])
-    loaded, encoder = _loaded(model, recipe)
+    loaded, encoder = loaded_model(model, recipe)
     text = Path(system).read_text(encoding="utf-8").strip() if system and Path(system).is_file() else system
     talk(loaded, encoder, recipe.decoding, text)
 
@@ -339,7 +268,7 @@ def runs(
     top = Path(latest(str(folder))) if folder else Path("runs")
     found = [standing(path) for path in runs_in(top)]
     if as_json:
-        _print_json([one.as_dict() for one in found])
+        print_json([one.as_dict() for one in found])
     elif [one.folder for one in found] == [top]:
         terminal.show_run(found[0])
     elif found:
@@ -357,7 +286,7 @@ def selfcheck(things: Perhaps = None, base: Base = "", as_json: Json = False) ->
     with terminal.Bars() as bars:
         found = check(recipe_of(things or [], model__base=latest(base)), terminal.say, bars)
     if as_json:
-        _print_json(found.as_dict())
+        print_json(found.as_dict())
     else:
         terminal.show_checks(found)
     if not found.passed:

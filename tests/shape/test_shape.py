@@ -28,7 +28,7 @@ ROOMS = (
     ("export",),
     ("terminal",),
     ("arguments",),
-    ("looking",),
+    ("looking", "weighing"),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

@@ -6,10 +6,11 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tutelage.data.exchange import Exchange, exchanges, flag, is_unspaced, sentences, without_code, word_set, words
-from tutelage.records import Dataset, Example, Finding
+from tutelage.data.usual import Usual
+from tutelage.records import Example, Finding
 
 FEWEST = 5
 """An answer of fewer words is a label, a name or a number: it may end in anything."""
@@ -133,39 +134,57 @@ class Habits:
         return False
 
 
-def habits(dataset: Dataset) -> Habits:
-    """The words of a data set, the words its sentences end in, and how many of its answers end tidily."""
-    counts: Counter[str] = Counter()
-    ending: Counter[str] = Counter()
-    tidy = longer = 0
-    for example in dataset.examples:
+@dataclass(slots=True)
+class Seen:
+    """What `Habits` are counted from; see there. `longer` is how many of the answers are long enough to tell."""
+
+    words: Counter[str] = field(default_factory=Counter)
+    ending: Counter[str] = field(default_factory=Counter)
+    longer: int = 0
+    tidy: int = 0
+
+
+def seen(examples: Sequence[Example]) -> Seen:
+    """The words of some examples, the words their sentences end in, and how many of their answers end tidily."""
+    known = Seen()
+    for example in examples:
         for turn in example.conversation.turns:
             text = turn.text.rstrip().casefold()
             said = _TOKEN.findall(text)
-            counts.update(said)
+            known.words.update(said)
             if not turn.is_trained or not said:
                 continue
             closed = _CLOSED.findall(text)
-            ending.update(closed)
+            known.ending.update(closed)
             if text[-1] not in _ENDS:
-                counts[said[-1]] -= 1
+                known.words[said[-1]] -= 1
             if len(closed) >= 2 or (closed and text[-1] not in _ENDS):
-                longer += 1
-                tidy += text[-1] in _ENDS
-    ordered = sorted(word for word, count in counts.items() if count > 0 and len(word) >= 4 and word.isalpha())
-    return Habits(counts, ending, ordered, tidy / longer if longer >= ENOUGH else 0.0)
+                known.longer += 1
+                known.tidy += text[-1] in _ENDS
+    return known
 
 
-def cut(dataset: Dataset) -> dict[str, Finding]:
-    """Answers that stop in mid-sentence or short of what they announce, by the ids of their examples."""
-    known = habits(dataset)
-    found: dict[str, Finding] = {}
-    for example in dataset.examples:
-        for exchange in exchanges(example):
-            if reason := broken_off(exchange.answer, known) or _short_of_asked(exchange):
-                found[example.id] = _finding(example, exchange, reason)
-                break
-    return found
+def habits(parts: Sequence[Seen]) -> Habits:
+    """How the answers end in which all this was seen."""
+    whole = Seen()
+    for part in parts:
+        whole.words.update(part.words)
+        whole.ending.update(part.ending)
+        whole.longer += part.longer
+        whole.tidy += part.tidy
+    ordered = sorted(word for word, count in whole.words.items() if count > 0 and len(word) >= 4 and word.isalpha())
+    return Habits(whole.words, whole.ending, ordered, whole.tidy / whole.longer if whole.longer >= ENOUGH else 0.0)
+
+
+def _cut(example: Example, known: Habits) -> Finding | None:
+    for exchange in exchanges(example):
+        if reason := broken_off(exchange.answer, known) or _short_of_asked(exchange):
+            return _finding(example, exchange, reason)
+    return None
+
+
+cut = Usual(seen, habits, _cut, few=True)
+"""Answers that stop in mid-sentence or short of what they announce."""
 
 
 def _finding(example: Example, exchange: Exchange, reason: str) -> Finding:

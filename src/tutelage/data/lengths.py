@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Sequence
 
 from tutelage.data.exchange import Exchange, exchanges, flag, quote, unit, word_set, words
-from tutelage.records import Dataset, Example, Finding
+from tutelage.data.usual import Usual
+from tutelage.records import Example, Finding
 
 _POLITE = (
     r"^\W*(?:(?:please|kindly|can you|could you|would you|will you|i want you to|i need you to|help me|hi|hey|ok"
@@ -102,26 +104,46 @@ MANY, TIMES = 1500, 12
 """An answer is absurdly long with so many words, where that is so many times the longest of nearly all others."""
 SOME = 20
 """So many examples tell what is usual."""
+GROUP = 10
+"""So many examples of a group tell what is usual in it."""
 UNBROKEN = 400
 """Characters without a blank, and no address or code: what a person cannot have written."""
+Brief = dict[str, tuple[int, int]]
+"""By group: how many answers are brief, and how many there are."""
 
 
-def short(dataset: Dataset) -> dict[str, Finding]:
-    """A word or a character where an explanation or a text was asked for, by the ids of examples.
-
-    Silent where many answers of the data set, or of the example's group, are that short: there they are labels.
-    """
-    sizes: dict[str, list[bool]] = defaultdict(list)
-    for example in dataset.examples:
+def brief_ones(examples: Sequence[Example]) -> Brief:
+    """How many of the answers are brief, of all and of those of each group."""
+    seen: Brief = {}
+    for example in examples:
         brief = is_brief(example.conversation.answer)
-        for name in {"", example.group}:
-            sizes[name].append(brief)
-    usual = {name for name, each in sizes.items() if sum(each) > LABELS * len(each) and (not name or len(each) >= 10)}
-    found: dict[str, Finding] = {}
-    for example in dataset.examples:
-        if not {"", example.group} & usual and (each := too_short(example)):
-            found[example.id] = each
-    return found
+        for name in {"", example.group} - {example.id}:  # a group of its own says nothing
+            few, all_of_it = seen.get(name, (0, 0))
+            seen[name] = few + brief, all_of_it + 1
+    return seen
+
+
+def labelled(seen: Sequence[Brief]) -> frozenset[str]:
+    """The groups in which many answers are brief, because they are labels; \"\" is the whole data set."""
+    sums: Brief = {}
+    for part in seen:
+        for name, (brief, count) in part.items():
+            few, all_of_it = sums.get(name, (0, 0))
+            sums[name] = few + brief, all_of_it + count
+    return frozenset(
+        name for name, (brief, count) in sums.items() if brief > LABELS * count and (not name or count >= GROUP)
+    )
+
+
+def _short(example: Example, labels: frozenset[str]) -> Finding | None:
+    return None if "" in labels or example.group in labels else too_short(example)
+
+
+short = Usual(brief_ones, labelled, _short)
+"""A word or a character where an explanation or a text was asked for.
+
+Silent where many answers of the data set, or of the example's group, are that short: there they are labels.
+"""
 
 
 def is_brief(answer: str) -> bool:
@@ -157,26 +179,32 @@ def _is_too_short(exchange: Exchange) -> bool:
     return len(said) < 2 and bool(OPEN.match(asked)) and not offered and not (_IF.search(asked) and said[:1] in _SIDES)
 
 
-def long(dataset: Dataset) -> dict[str, Finding]:
-    """Answers absurdly longer than nearly all others of the data set, or with endless words, by example id."""
-    sizes: dict[str, int] = {}
-    endless: dict[str, str] = {}
-    for example in dataset.examples:
-        sizes[example.id] = 0
-        for exchange in exchanges(example):
-            pieces = exchange.answer.split()
-            sizes[example.id] = max(sizes[example.id], len(pieces))
-            if len(exchange.answer) >= UNBROKEN and (widest := _unbroken(exchange.answer, pieces)):
-                endless.setdefault(example.id, f"{len(widest):,} characters without a blank: {quote(widest[:50])}")
-    usual = _usual(sorted(sizes.values())) if len(sizes) >= SOME else 0
-    found: dict[str, Finding] = {}
-    for example in dataset.examples:
-        if usual and sizes[example.id] > max(MANY, TIMES * usual):
-            reason = f"the answer has {sizes[example.id]:,} words; 99 % of the others have up to {usual:,}"
-            found[example.id] = flag(example, "long", reason)
-        elif example.id in endless:
-            found[example.id] = flag(example, "long", endless[example.id])
-    return found
+def _sizes(examples: Sequence[Example]) -> Counter[int]:
+    return Counter(_most_words(example) for example in examples)
+
+
+def _most_words(example: Example) -> int:
+    return max((len(exchange.answer.split()) for exchange in exchanges(example)), default=0)
+
+
+def _known_sizes(seen: Sequence[Counter[int]]) -> int:
+    counts = sum(seen, Counter[int]())
+    return _usual(sorted(counts.elements())) if counts.total() >= SOME else 0
+
+
+def _long(example: Example, usual: int) -> Finding | None:
+    words = _most_words(example) if usual else 0
+    if words > max(MANY, TIMES * usual):
+        reason = f"the answer has {words:,} words; 99 % of the others have up to {usual:,}"
+        return flag(example, "long", reason)
+    for exchange in exchanges(example):
+        if len(exchange.answer) >= UNBROKEN and (widest := _unbroken(exchange.answer, exchange.answer.split())):
+            return flag(example, "long", f"{len(widest):,} characters without a blank: {quote(widest[:50])}")
+    return None
+
+
+long = Usual(_sizes, _known_sizes, _long)
+"""Answers absurdly longer than nearly all others of the data set, or with endless words."""
 
 
 def _usual(ordered: list[int]) -> int:

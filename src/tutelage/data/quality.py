@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 from tutelage.data.boilerplate import boilerplate
 from tutelage.data.contradictions import contradiction, judge, key
@@ -19,7 +20,9 @@ from tutelage.data.lengths import long, short
 from tutelage.data.looping import loop
 from tutelage.data.mending import MENDS, mend
 from tutelage.data.spoken import other_language
-from tutelage.data.spool import as_one, chosen, ids, in_parts
+from tutelage.data.spool import chosen, ids, in_parts
+from tutelage.data.usual import Usual
+from tutelage.data.usual import found as found_by
 from tutelage.errors import UsageError
 from tutelage.recipe import QualitySettings
 from tutelage.records import Dataset, Example, Finding, Unheld
@@ -73,9 +76,8 @@ def apply(dataset: Dataset, settings: QualitySettings = DEFAULTS) -> Dataset:
     for name in SET_RULES:
         waiting += [name] if name in asked else []
         if waiting and (name in drops or name == list(SET_RULES)[-1]):
-            # Those that drop nothing see the same examples, and can be asked side by side.
-            task = partial(_asked_of_all, replace(dataset, dropped=(), findings=()))
-            for rule, found in zip(waiting, as_one(dataset.examples, task, waiting, "rules on the whole"), strict=True):
+            # Those that drop nothing see the same examples, and are asked side by side.
+            for rule, found in _asked_of_all(dataset.examples, waiting).items():
                 if rule in drops:
                     dataset = set_aside(dataset, {key: Reason(rule, each.reason) for key, each in found.items()})
                 else:
@@ -113,25 +115,32 @@ def _asked(
     return gone, flags
 
 
-def _asked_of_all(dataset: Dataset, name: str) -> Mapping[str, Finding]:
-    if name == "contradiction" and isinstance(dataset.examples, Unheld):
-        return _contradictions(dataset.examples)
-    return SET_RULES[name](dataset)
+def _asked_of_all(examples: Sequence[Example], names: Iterable[str]) -> dict[str, Mapping[str, Finding]]:
+    """What the rules of these names find, in their order."""
+    usual = {name: rule for name in names if isinstance(rule := SET_RULES[name], Usual)}
+    found: dict[str, Mapping[str, Finding]] = dict(found_by(examples, usual)) if usual else {}
+    return {name: found[name] if name in usual else _contradictions(examples) for name in names}
 
 
-def _contradictions(examples: Unheld) -> Mapping[str, Finding]:
-    """`contradiction` of examples on a disk: only those that share a key are read again, one group at a time."""
+def _contradictions(examples: Sequence[Example]) -> Mapping[str, Finding]:
+    """`contradiction` of examples that may lie on a disk: only those that share a key are read again, by group."""
+    if not isinstance(examples, Unheld):
+        return contradiction(Dataset(examples))
     same: dict[bytes, int] = {}
     groups: dict[int, list[int]] = {}
-    for place, example in enumerate(examples):
-        if shared := key(example):
-            first = same.setdefault(bytes.fromhex(shared), place)
+    for place, shared in enumerate(chain.from_iterable(in_parts(examples, _keys, "contradictions"))):
+        if shared:
+            first = same.setdefault(shared, place)
             if first != place:
                 groups.setdefault(first, [first]).append(place)
     found: dict[str, Finding] = {}
     for first in sorted(groups):
         found.update(judge(chosen(examples, groups[first])))
     return found
+
+
+def _keys(examples: Sequence[Example]) -> list[bytes]:
+    return [bytes.fromhex(key(example) or "") for example in examples]
 
 
 def _named(setting: str, names: tuple[str, ...], known: tuple[str, ...]) -> frozenset[str]:

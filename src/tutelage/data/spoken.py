@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from tutelage.data.exchange import exchanges, flag, quote, without_code, words
 from tutelage.data.languages import NAMES, alike, language, languages, small_words, told
-from tutelage.records import Dataset, Example, Finding, Role
+from tutelage.data.usual import Usual
+from tutelage.records import Example, Finding, Role
 
 ENOUGH = 20
 """So many examples have a main language."""
@@ -94,21 +96,24 @@ QUOTING = 400
 _QUOTES = re.compile("[\"\u201c\u201d«\u201e「]|(?<!\\w)['\u2018]\\w")
 
 
-def other_language(dataset: Dataset) -> dict[str, Finding]:
-    """Answers in another language than their question's, or than the one it asked for, by the ids of examples."""
-    last = [told(without_code(example.conversation.answer)) for example in dataset.examples]
-    counts = Counter(filter(None, last))
-    main, count = counts.most_common(1)[0] if counts else ("", 0)
-    main = main if len(last) >= ENOUGH and count >= MAIN * counts.total() else ""
-    pairs = zip(dataset.examples, last, strict=True)
-    found = {example.id: _in_other_language(example, answered, main) for example, answered in pairs}
-    return {key: each for key, each in found.items() if each}
+def _told(examples: Sequence[Example]) -> Counter[str]:
+    return Counter(told(without_code(example.conversation.answer)) for example in examples)
 
 
-def _in_other_language(example: Example, last: str, main: str) -> Finding | None:
+def _main(seen: Sequence[Counter[str]]) -> str:
+    """The language that nearly all answers are in; "" where there is none, or where there are few answers."""
+    counts = sum(seen, Counter[str]())
+    enough = counts.total() >= ENOUGH
+    del counts[""]
+    name, count = counts.most_common(1)[0] if counts else ("", 0)
+    return name if enough and count >= MAIN * counts.total() else ""
+
+
+def in_other_language(example: Example, main: str) -> Finding | None:
+    """What `other_language` finds in one example of a data set in that language, or in none ("")."""
     for exchange in exchanges(example):
         answer = without_code(exchange.answer)
-        guess = last if exchange.only else told(answer)
+        guess = told(answer)
         wanted = asked_for(exchange.question)
         if not wanted and guess and guess == told(exchange.question):
             continue
@@ -128,6 +133,10 @@ def _in_other_language(example: Example, last: str, main: str) -> Finding | None
             reason = f"asked in {', '.join(sorted(spoken))}, answered{exchange.place} in {answered}"
             return flag(example, "language", f"{reason}: {quote(exchange.answer)}")
     return None
+
+
+other_language = Usual(_told, _main, in_other_language, few=True)
+"""Answers in another language than their question's, or than the one it asked for."""
 
 
 def called(word: str) -> str:

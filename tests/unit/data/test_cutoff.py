@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tutelage.data.cutoff import broken_off, cut, habits
+from tutelage.data.cutoff import broken_off, cut, habits, seen
 from tutelage.records import Dataset
 
 Make = Callable[..., Dataset]
@@ -57,14 +57,14 @@ def test_an_answer_that_is_whole_is_left_alone(dataset: Make, row: tuple[str, st
 
 
 def test_the_reason_says_where(dataset: Make) -> None:
-    habit = habits(known(dataset))
+    habit = habits([seen(known(dataset).examples)])
     assert broken_off(LIST, habit) == "after 3 of 5 announced items"
     assert broken_off("It has a number. It also has a photogr", habit) == "inside a word"
     assert broken_off("Here is what you need for it:", habit) == "after a colon"
 
 
 def test_half_a_word_is_no_word_of_the_data(dataset: Make) -> None:
-    habit = habits(known(dataset))
+    habit = habits([seen(known(dataset).examples)])
     assert [habit.is_half(word) for word in ("photogr", "photograph", "number", "numb", "xylo")] == [
         True,
         False,
@@ -76,5 +76,5 @@ def test_half_a_word_is_no_word_of_the_data(dataset: Make) -> None:
 
 def test_an_ending_is_no_rest_of_a_word(dataset: Make) -> None:
     """ "parcel" begins "parcels", and is a word: what is left over is an ending."""
-    habit = habits(known(dataset, *((f"p{n}", "All boxwoods are evergreens here.") for n in range(9))))
+    habit = habits([seen(known(dataset, *((f"p{n}", "All boxwoods are evergreens here.") for n in range(9))).examples)])
     assert (habit.is_half("boxwood"), habit.is_half("boxw")) == (False, True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tutelage.data.cutoff import broken_off, habits
+from tutelage.data.cutoff import broken_off, habits, seen
 from tutelage.data.differing import against
 from tutelage.data.quality import SET_RULES, apply
 from tutelage.records import Dataset
@@ -76,8 +76,8 @@ def test_where_nobody_writes_full_stops_their_lack_is_no_sign(dataset: Make) -> 
 
 def test_a_word_that_the_data_ends_sentences_in_may_end_an_answer(dataset: Make) -> None:
     text = "We have it here. We know what you asked for"
-    known = habits(answers(dataset, pattern="We look for the one. This is for Jo {}."))
-    other = habits(answers(dataset, pattern="Ask for it. This is what we ask for."))
+    known = habits([seen(answers(dataset, pattern="We look for the one. This is for Jo {}.").examples)])
+    other = habits([seen(answers(dataset, pattern="Ask for it. This is what we ask for.").examples)])
     assert (broken_off(text, known), broken_off(text, other)) == (
         "after \u201cfor\u201d",
         "",
