@@ -94,8 +94,15 @@ class Conversation:
 
     def content_hash(self) -> str:
         """SHA-256 (first 16 hex digits) of roles, texts and what is trained: same content, same hash."""
-        content = [[turn.role.value, turn.text, turn.is_trained] for turn in self.turns]
-        return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()[:16]
+        content = ((turn.role.value, turn.text, turn.is_trained) for turn in self.turns)
+        return hashlib.sha256(as_json(content).encode()).hexdigest()[:16]
+
+
+def as_json(content: Iterable[tuple[str, str, bool]]) -> str:
+    """Roles, texts and what is trained as `json.dumps` writes lists of them, in half the time: millions are hashed."""
+    quoted = json.encoder.encode_basestring_ascii
+    turns = (f"[{quoted(role)}, {quoted(text)}, {'true' if trained else 'false'}]" for role, text, trained in content)
+    return f"[{', '.join(turns)}]"
 
 
 @dataclass(frozen=True, slots=True)

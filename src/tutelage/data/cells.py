@@ -15,6 +15,7 @@ GROUPS = (
 )
 """Columns whose rows belong together, the widest first: all tickets of a customer stand on one side of a split."""
 TAGS = ("kind", "category", "tags")
+_ABOUT = frozenset((*GROUPS, *TAGS))
 
 
 class _Absent:
@@ -44,6 +45,8 @@ def text(value: Value, name: str) -> str:
 
 def about(value: Value, used: Sequence[str] = ()) -> tuple[str, tuple[str, ...]]:
     """A row's group and tags from the optional columns that are not `used` for something else."""
+    if _ABOUT.isdisjoint(value):
+        return "", ()
     groups = [value.get(name) for name in GROUPS if name not in used]
     group = next((str(name) for name in groups if isinstance(name, str | int) and str(name).strip()), "")
     tags: list[str] = []

@@ -37,7 +37,9 @@ _ASKED_AWAY = re.compile(
 )
 """A question mark where a letter or an apostrophe was: it?s, caf?s; and whole words of them."""
 _SWAPPED = re.compile(
-    "[a-z][\u00ed\u00d5\u00c6\u2524\u00f5\u0090\u0092\u0091](?:s|t|re|ve|ll|d|m)\\b"  # 'it's' with another set's sign
+    "[a-z][\u00d5\u00c6\u2524\u0090\u0092\u0091](?:s|t|re|ve|ll|d|m)\\b"  # 'it's' with another set's sign
+    "|\\b(?i:it|that|what|who|there|here|let|s?he|you|we|they|i|(?:do|does|did|is|are|was|were|has|have|had|would|could"
+    "|should|ca|wo|ai)n)[\u00ed\u00f5](?:s|t|re|ve|ll|d|m)\\b"  # a sign that is a letter of pa\u00eds and v\u00f5re
     "|(?<![^\\W\\d_])[\u00ec\u00d2\u00f4\u0093](?=[A-Za-z])[^\u00ec\u00ee\u00d3\u00f6\\n]{2,200}[\u00ee\u00d3\u00f6"
     "\u0094](?![^\\W\\d_])"  # quotation marks
     "|[a-z]{2}[\u00c8\u00cb\u00d2\u00d3\u00da\u0398\u03a3\u00c1](?![^\\W\\d_a-z]"
@@ -48,6 +50,9 @@ _SWAPPED = re.compile(
     "|[\u0080-\u0084\u0086-\u009f]"
 )
 """One single-byte set read as another: it\u00eds, caf\u00c8, f\u00b8r, \u00cf\u00f0\u00e8\u00e2\u00e5\u00f2."""
+_SWAPPED_NOUN = re.compile("[a-z]{5}[\u00ed\u00f5]s\\b")
+_ENGLISH = re.compile(r"\b(?:the|and|of|is)\b")
+"""The company\u00eds: only in English, since other languages end words so (comprend\u00eds)."""
 _RUN = re.compile("[^\x00-\x7f]{1,12}[ -~]?")
 _OTHER_SETS = ("cp850", "cp437", "mac_roman")
 _WIDE_SETS = ("gbk", "cp932", "cp949", "big5")
@@ -74,7 +79,7 @@ def undecoded(text: str) -> str:
     for hit in _AS_WESTERN.finditer(text):
         if _redecoded(hit[0]) != hit[0]:
             return hit[0]
-    if swapped := _SWAPPED.search(text):
+    if swapped := _SWAPPED.search(text) or (_ENGLISH.search(text) and _SWAPPED_NOUN.search(text)):
         return swapped[0]
     if (mixed := _MIXED.search(text)) and _is_mostly_latin(text):
         return mixed[0]

@@ -14,7 +14,7 @@ from tutelage.records import Dataset, Example
 
 MANY = 50_000
 """Of more conversations than these a sample is asked."""
-DRAWN = 20_000
+DRAWN = 10_000
 CHEAP = ("blank",)
 """Asked of every conversation: what they find is dropped, so that they say what is kept."""
 BETWEEN = ("contradiction",)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import unicodedata
 from collections.abc import Sequence
 
-from tutelage.records import Turn
+from tutelage.records import Turn, as_json
 
 _UNSEEN = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 """Soft hyphen, zero-width space, joiners and direction marks: they stand in a text and nobody sees them."""
@@ -44,5 +43,5 @@ def normal(text: str) -> str:
 
 def key_of(turns: Sequence[Turn]) -> str:
     """A hash that is equal for turns that differ only in case, white space or Unicode form."""
-    content = [[turn.role.value, normal(turn.text), turn.is_trained] for turn in turns]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    content = ((turn.role.value, normal(turn.text), turn.is_trained) for turn in turns)
+    return hashlib.sha256(as_json(content).encode()).hexdigest()

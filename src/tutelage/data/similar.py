@@ -14,7 +14,7 @@ from tutelage.data.duplicates import SHINGLE, jaccard, shingles, spoken
 from tutelage.data.grams import Grams, Numbers, grams
 from tutelage.data.ledger import Reason, set_aside
 from tutelage.data.near import THRESHOLD, near_groups_of
-from tutelage.data.spool import chosen, ids, in_parts
+from tutelage.data.spool import as_one, chosen, ids, in_parts
 from tutelage.records import Dataset, Example, Finding, Role, Source
 
 RULE = "near duplicate"
@@ -22,6 +22,10 @@ FEWEST_WORDS = 10
 """Shorter questions, and shorter answers, are not compared alone: labels and greetings repeat, and may."""
 ROUNDS = 20
 """Chains, in which the ends have little in common, are taken apart in so many rounds at most."""
+
+
+GROUPS = 100
+"""Groups looked at in one go by a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ def mark_near(dataset: Dataset, action: Literal["off", "flag", "drop"], threshol
     faults = Counter(found.source for found in dataset.findings)
     whole = _represented(examples, WHOLE, faults, threshold)
     alone = chosen(examples, [place for place, name in enumerate(ids(examples)) if name not in whole])
-    flags = [_represented(alone, view, faults, threshold) for view in (QUESTION, ANSWER)]
+    task = partial(_represented, alone, faults=faults, threshold=threshold)
+    flags = list(as_one(alone, task, (QUESTION, ANSWER), "near duplicates: question, answer"))
     if action == "flag":
         flags.append(whole)
     rest = set_aside(dataset, whole) if action == "drop" else dataset
@@ -97,19 +102,33 @@ def _represented(
     left = examples
     for _ in range(ROUNDS):
         found_in = in_parts(left, partial(_runs, view=view), f"near duplicates: {view.name}")
-        runs = (block for part in found_in for block in part)
+        groups = list(_shared(near_groups_of((block for part in found_in for block in part), threshold)))
+        some = [groups[start : start + GROUPS] for start in range(0, len(groups), GROUPS)]
         again: list[int] = []
-        for places in _shared(near_groups_of(runs, threshold)):
-            members = chosen(left, places)
-            best = min(members, key=lambda example: (faults.get(example.source, 0), -_length(example)))
-            reasons = _near_to(best, members, view, threshold)
+        task = partial(_stood_for, left, view=view, faults=faults, threshold=threshold)
+        for reasons, others in as_one(left, task, some, f"near duplicates: {view.name}"):
             found |= reasons
-            names = zip(places.tolist(), ids(members), strict=True)
-            again += [place for place, name in names if name != best.id and name not in reasons]
+            again += others
         if not again:
             break
         left = chosen(left, sorted(again))
     return found
+
+
+def _stood_for(
+    examples: Sequence[Example], groups: Sequence[Numbers], view: View, faults: Mapping[Source, int], threshold: float
+) -> tuple[dict[str, Reason], list[int]]:
+    """For the groups at these places: why others stand for whom, and the places of those that are near to none."""
+    found: dict[str, Reason] = {}
+    again: list[int] = []
+    for places in groups:
+        members = tuple(chosen(examples, places))
+        best = min(members, key=lambda example: (faults.get(example.source, 0), -_length(example)))
+        reasons = _near_to(best, members, view, threshold)
+        found |= reasons
+        names = zip(places.tolist(), members, strict=True)
+        again += [place for place, each in names if each.id != best.id and each.id not in reasons]
+    return found, again
 
 
 def _runs(examples: Sequence[Example], view: View) -> list[Grams]:

@@ -22,6 +22,7 @@ from tutelage.data.sameness import key_of
 from tutelage.errors import DataError
 from tutelage.records import Conversation, Example, Role, Source, Turn, Unheld, with_ids
 
+A = TypeVar("A")
 T = TypeVar("T")
 PART = 2000
 """Examples handled at a time."""
@@ -224,6 +225,14 @@ def in_parts(examples: Sequence[Example], task: Callable[[Sequence[Example]], T]
         yield from examples.crew.ordered(partial(_read, task), examples.parts(), what, -(-len(examples) // PART))
     else:
         yield from map(partial(_read, task), examples.parts())
+
+
+def as_one(examples: Sequence[Example], task: Callable[[A], T], things: Iterable[A], what: str = "") -> Iterator[T]:
+    """What a function makes of each thing, for work that needs the whole of some examples, which `task` holds: one
+    process for each where they lie on a disk."""
+    crew = examples.crew if isinstance(examples, Spooled) else None
+    things = list(things)
+    yield from crew.ordered(task, things, what, len(things)) if crew else map(task, things)
 
 
 def chosen(examples: Sequence[Example], places: Sequence[int] | Numbers) -> Sequence[Example]:

@@ -101,6 +101,18 @@ def wanted(settings: SelectSettings, by: str = "") -> bool:
     return False
 
 
+def only_in_curate(settings: SelectSettings) -> None:
+    """Where nothing is selected, asking for it is refused rather than passed by.
+
+    Raises:
+        UsageError: with the command that selects.
+    """
+    if settings != SelectSettings():
+        raise UsageError(
+            "select.*: only curate selects; tutelage curate FILES --out DATASET select.budget=…, then tune DATASET"
+        )
+
+
 def selected(dataset: Dataset, recipe: Recipe, say: Callable[[str], None], bars: Bars) -> Dataset:
     """`choose` with the recipe's base, and a line for the person on what was chosen."""
     if not wanted(recipe.select):

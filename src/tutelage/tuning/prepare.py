@@ -16,6 +16,7 @@ from tutelage.errors import DataError
 from tutelage.model.load import tokenizer_hash
 from tutelage.recipe import QualitySettings, Recipe, TuningSettings
 from tutelage.records import Dataset, Dropped, Example
+from tutelage.selection import choosing
 from tutelage.text import shelf
 from tutelage.text.certificate import Certificate, walk
 from tutelage.text.encode import Encoded, Encoder, encode_all
@@ -76,6 +77,7 @@ def gather(
         UsageError: a mix is not FILE:SHARE.
     """
     personal.only_in_curate(recipe.personal)
+    choosing.only_in_curate(recipe.select)
     settings, wanted = recipe.data, mixing.parse(recipe.data.mix)
     dataset = duplicates.drop_repeats(quality.apply(read(settings), recipe.quality))
     if settings.held_out:

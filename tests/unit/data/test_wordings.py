@@ -179,7 +179,18 @@ def test_what_can_be_decoded_rightly_is(read_as: str) -> None:
     assert mend_mojibake(text.encode().decode(read_as, "replace")) == text
 
 
-@pytest.mark.parametrize("text", ["She is?nt there, it?s late.", "The caf?s are open.", "???? ??? ??????", "caf\ufffd"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "She is?nt there, it?s late.",
+        "The caf?s are open.",
+        "???? ??? ??????",
+        "caf\ufffd",
+        "I think itís late.",
+        "Read the companyís plan.",
+        "the dogÕs bowl",
+    ],
+)
 def test_lost_characters_are_seen(text: str) -> None:
     assert undecoded(text)
 
@@ -212,6 +223,8 @@ def test_lost_characters_are_seen(text: str) -> None:
             "The Millennium Puzzle (千年パズル) is a thing.",
             "CO₂, m³, ½ cup",
             "Þórr and Óðinn",
+            "Mi país y el de Luís: París. ¿Comprendís lo que decidís?",
+            "Mis keha- või võre on seinal?",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tiny import tokenizer, write_rows
-from tutelage.errors import DataError
+from tutelage.errors import DataError, UsageError
 from tutelage.recipe import Recipe
 from tutelage.text.encode import Encoder
 from tutelage.tuning import prepare as module
@@ -64,3 +64,12 @@ def test_a_held_out_file_loses_what_no_rule_keeps_and_nothing_else(tmp_path: Pat
 def test_a_held_out_file_of_blank_answers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"held\.jsonl: no conversation is left to measure on"):
         gathered(tmp_path, [("Where is the key?", " "), ("Is it locked?", "\n")])
+
+
+@pytest.mark.parametrize("asked", [{"select": {"budget": 5}}, {"select": {"tokens": 50}}, {"personal": {"mask": True}}])
+def test_what_only_curate_does_is_refused(tmp_path: Path, asked: dict[str, Any]) -> None:
+    """Tuning on everything where 5 conversations were asked for would be a surprise."""
+    files = {"files": [str(write_rows(tmp_path / "faq.jsonl"))]}
+    recipe = Recipe.model_validate({"data": files} | asked)
+    with pytest.raises(UsageError, match="only curate"):
+        module.gather(recipe, 0, lambda line: None, lambda example: 1)
