@@ -6,7 +6,7 @@ INSTALL := $(BIN)/pip install -q --no-compile -c constraints.txt
 STAMP := $(VENV)/.ready
 TOOLS := $(VENV)/.ready-for-tests
 
-.PHONY: setup demo test unit lint bench data-bench fuzz reliability nightly clean
+.PHONY: setup demo test unit lint bench data-bench evidence fuzz reliability nightly clean
 
 # Everything, the tests' tools too; the one import writes Python's compiled files, which every later start reads.
 setup: $(TOOLS)
@@ -49,6 +49,12 @@ bench: setup
 data-bench: setup
 	$(INSTALL) -e '.[bench]'
 	$(BIN)/python benchmarks/data_bench.py $(DATA_BENCH)
+
+# The field's claims measured again with the starter and public sets, into docs/evidence.md; hours. Interrupted and
+# started again, it goes on where it was. EVIDENCE="--only a --seeds 3 --data FOLDER".
+evidence: setup
+	$(INSTALL) -e '.[bench]'
+	$(BIN)/python benchmarks/evidence.py $(EVIDENCE)
 
 # Hostile input for every parser, guided by what it reaches; a minute each, or FUZZ="--seconds 180 --only recipes table".
 fuzz: setup

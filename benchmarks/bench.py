@@ -47,6 +47,7 @@ GIVEN = {
 }
 CONTENDERS = {
     "tutelage": ("tutelage", [], {}),
+    "tutelage, recomputing": ("tutelage", ["--recompute"], {}),
     "TRL": ("trl", ["--as-it-comes"], {}),
     "TRL, our settings": ("trl", [], GIVEN),
     "TRL, ours, no recomputing": ("trl", ["--keep-activations"], GIVEN),

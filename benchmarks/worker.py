@@ -22,7 +22,7 @@ import torch
 
 from tutelage.data.reading import read
 from tutelage.model import adapters, layers, machine
-from tutelage.model.forward import prove
+from tutelage.model.forward import prove, recompute
 from tutelage.model.load import load, load_tokenizer, locate
 from tutelage.model.loss import BLOCK, CHUNK
 from tutelage.recipe import AdapterSettings, DataSettings, TuningSettings
@@ -78,6 +78,8 @@ def run_tutelage(args: argparse.Namespace, items: list[Tokens]) -> dict[str, Any
     loaded = load(locate(args.model, _quiet), torch.device("cpu"), DTYPES[args.precision], _quiet)
     proof = prove(loaded.network)
     network = adapters.add(loaded.network, AdapterSettings(kind=args.kind, rank=16, alpha=32), 0)
+    if args.recompute:
+        recompute(network)
     layers.quicken(network)
     settings = settings_of(args)
     size = settings.batch_size
@@ -204,6 +206,7 @@ def main() -> None:
     parser.add_argument("--keep-activations", action="store_true", help="TRL: no recomputation of activations")
     parser.add_argument("--own-precision", action="store_true", help="TRL: its own number format")
     parser.add_argument("--row-tokens", type=int, default=0, help="Tutelage: another length of rows than its own")
+    parser.add_argument("--recompute", action="store_true", help="Tutelage: activations made again (checkpointing)")
     parser.add_argument("--scratch", default="")
     args = parser.parse_args()
     if not args.as_it_comes:

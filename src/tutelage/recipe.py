@@ -218,6 +218,8 @@ class CompareSettings(Section):
     """Held-out prompts answered by every contender."""
     system: str = ""
     """File with a written system prompt for the base; empty: a short general one."""
+    examples: int = Field(2, ge=0)
+    """Training conversations shown to the base as examples; 0: none."""
 
 
 class TrackSettings(Section):

@@ -88,7 +88,8 @@ def test_generate_keeps_order_and_ids(call: Call, run: Path, tmp_path: Path) -> 
 def test_compare_writes_its_page_and_gives_a_verdict(call: Call, run: Path) -> None:
     done = call("compare", "runs/faq", "--json", "--require", "better")
     found = done.json
-    assert [contender["name"] for contender in found["contenders"]] == ["base", "base + system prompt", "tuned"]
+    names = ["base", "base + system prompt", "base + 2 examples", "tuned"]
+    assert [contender["name"] for contender in found["contenders"]] == names
     assert done.status == (0 if found["verdict"]["better"] else 1)
     assert "<script" not in (run / "compare.html").read_text()
 

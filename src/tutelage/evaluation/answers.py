@@ -83,7 +83,7 @@ def generate_together(
     Raises:
         DataError: a prompt leaves no room for an answer, or the template refuses it.
     """
-    flat = [(ask, prompt, _prompt_ids(ask.encoder, prompt)) for ask in asks for prompt in ask.prompts]
+    flat = [(ask, prompt, prompt_ids(ask.encoder, prompt)) for ask in asks for prompt in ask.prompts]
     # Where the model's context is short, prompts near its end get what is left; the others are not shortened.
     kinds = [(_room(network, prompt, len(ids), decoding), ask.encoder.stop_ids) for ask, prompt, ids in flat]
     made: dict[int, Decoded] = {}
@@ -112,7 +112,12 @@ def _ended(asks: Sequence[Ask]) -> Callable[[int, Sequence[int]], bool] | None:
     return ended
 
 
-def _prompt_ids(encoder: Encoder, prompt: Prompt) -> list[int]:
+def prompt_ids(encoder: Encoder, prompt: Prompt) -> list[int]:
+    """The ids that a model reads.
+
+    Raises:
+        DataError: the template refuses the prompt.
+    """
     try:
         return encoder.prompt(prompt.turns)
     except TemplateError as error:

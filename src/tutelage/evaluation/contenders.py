@@ -8,6 +8,7 @@ from typing import Any
 
 from tutelage.evaluation.answers import Ask
 from tutelage.evaluation.losses import Losses, joined, on_the_same, reference_losses
+from tutelage.evaluation.verdict import Kind
 from tutelage.model.forward import Proof
 from tutelage.records import Conversation, Example, Prompt, Role, Turn
 from tutelage.text.encode import Encoder
@@ -96,6 +97,12 @@ def with_system(turns: Sequence[Turn], system: str) -> tuple[Turn, ...]:
     return (Turn(Role.SYSTEM, system), *turns)
 
 
+def with_shots(turns: Sequence[Turn], shots: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The turns with examples before them, after a system turn where there is one."""
+    first = 1 if turns and turns[0].role is Role.SYSTEM else 0
+    return (*turns[:first], *shots, *turns[first:])
+
+
 @dataclass(frozen=True, eq=False)
 class Contender:
     """A model with the way it is shown.
@@ -106,6 +113,9 @@ class Contender:
         proof: how packs go through the network.
         system: text put before every conversation.
         markers: texts that end an answer besides the stop tokens (`answers.generate`).
+        kind: who it is.
+        shots: examples put before every conversation, after its system turn.
+        weights: what `cellar` keeps its answers by; "": they are not kept.
     """
 
     name: str
@@ -115,18 +125,24 @@ class Contender:
     proof: Proof
     system: str = ""
     markers: tuple[str, ...] = ()
+    kind: Kind = Kind.BASE
+    shots: tuple[Turn, ...] = ()
+    weights: str = ""
+
+    def shown(self, turns: Sequence[Turn]) -> tuple[Turn, ...]:
+        """The turns with everything that this contender is told before them."""
+        return with_system(with_shots(turns, self.shots), self.system)
 
     def losses(self, examples: Sequence[Example], progress: Callable[[int], None] | None = None) -> Losses:
         """The loss of the examples' last answers."""
         shown = [
-            replace(example, conversation=Conversation(with_system(example.conversation.turns, self.system)))
-            for example in examples
+            replace(example, conversation=Conversation(self.shown(example.conversation.turns))) for example in examples
         ]
         return reference_losses(self.network, self.encoder, self.proof, shown, progress)
 
     def ask(self, prompts: Sequence[Prompt]) -> Ask:
         """The prompts as this contender is shown them."""
-        shown = [Prompt(prompt.id, with_system(prompt.turns, self.system)) for prompt in prompts]
+        shown = [Prompt(prompt.id, self.shown(prompt.turns)) for prompt in prompts]
         return Ask(self.encoder, shown, self.markers)
 
 

@@ -82,6 +82,11 @@ class ContenderResult:
         return (self, *self.more)
 
     @property
+    def has_losses(self) -> bool:
+        """Whether losses were asked for; a model behind an endpoint gives none."""
+        return bool(self.losses.answers or self.losses.left_out)
+
+    @property
     def loss(self) -> float | None:
         """Nats per answer token of the hold-out, stop tokens excluded, over all seeds; None where there is none."""
         return _number(fmean(one.losses.per_token for one in self.seeds))
@@ -263,7 +268,7 @@ def _contender_from(row: Mapping[str, Any], asked: Sequence[Sequence[Mapping[str
         asked: for each prompt, the answers of all contenders and seeds.
     """
     formats = tuple(
-        FormatLoss(**{name: math.nan if value is None else value for name, value in tried.items()})
+        FormatLoss(tried["name"], _loss(tried["loss"]), _loss(tried["loss_with_stop"]), tried["conversations"])
         for tried in row["formats"]
     )
     seeds = []
@@ -306,6 +311,10 @@ def _verdict_from(content: Mapping[str, Any]) -> Verdict:
     return Verdict(
         **dict(content) | {"said": Said(content["said"]), "metric": Metric(**content["metric"]), "gains": gains}
     )
+
+
+def _loss(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _number(value: float) -> float | None:

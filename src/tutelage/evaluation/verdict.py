@@ -179,7 +179,7 @@ def _said(over: Interval, kind: Kind) -> Said:
 
 
 def _text(said: Said, over: Interval, best: Gain, who: Measured, opponents: int, metric: Metric) -> str:
-    sure = f"(95% interval {_signed(over.low, metric)} to {_signed(over.high, metric)})"
+    sure = f"(95% interval {signed(over.low, metric)} to {signed(over.high, metric)})"
     among = f"{best.opponent}, the best of the {opponents} opponents" if opponents > 1 else f"{best.opponent}"
     where = f"on {over.count:,} prompts, by {metric.name}"
     on = f"It is better on {best.won:.0%} of them and worse on {best.lost:.0%}."
@@ -191,7 +191,7 @@ def _text(said: Said, over: Interval, best: Gain, who: Measured, opponents: int,
         )
     if said is Said.EVEN:
         return (
-            f"Not distinguishable: the tuned model gains {_signed(over.value, metric)} {sure} over {among}, {where}. "
+            f"Not distinguishable: the tuned model gains {signed(over.value, metric)} {sure} over {among}, {where}. "
             f"{on}{_needed(over)}"
         )
     if over.high < 0:
@@ -200,7 +200,7 @@ def _text(said: Said, over: Interval, best: Gain, who: Measured, opponents: int,
             f"{where}. {on}"
         )
     return (
-        f"{_ENOUGH[who.kind]}: over {among}, the tuned model gains {_signed(over.value, metric)} {sure}, "
+        f"{_ENOUGH[who.kind]}: over {among}, the tuned model gains {signed(over.value, metric)} {sure}, "
         f"at best a negligible gain, {where}. {on}"
     )
 
@@ -214,7 +214,8 @@ def _amount(share: float, metric: Metric) -> str:
     return f"{100 * share:.1f} points of 100" if metric.score else f"{share:.1%} of the loss"
 
 
-def _signed(share: float, metric: Metric) -> str:
+def signed(share: float, metric: Metric) -> str:
+    """A gain with its sign, in points of 100 or in percent of the loss."""
     unit = "" if metric.score else "%"
     return f"{100 * share:+.1f}{unit}".replace("-", "−")
 
@@ -226,9 +227,7 @@ def _needed(over: Interval) -> str:
         return ""
     count = int(over.count * (half / abs(over.value)) ** 2) + 1
     digits = 10 ** max(0, len(str(count)) - 2)
-    return (
-        f" To see whether a difference of this size is there would take about {-(-count // digits) * digits:,} prompts."
-    )
+    return f" About {-(-count // digits) * digits:,} prompts would show whether a difference of this size is there."
 
 
 def _means(values: ArrayLike) -> NDArray[np.float64]:

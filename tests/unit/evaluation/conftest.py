@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from made import ANSWERS, QUESTIONS, examples_of, talk
+from made import ANSWERS, QUESTIONS, WORDS, examples_of, talk
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -108,7 +109,10 @@ def run(base: Path, examples: tuple[Example, ...], tmp_path_factory: Any) -> Run
     found = locate(str(base), lambda line: None)
     about = {"name": str(base), "folder": str(base), "weights_hash": located_hash(found)}
     made.write_manifest(Manifest(about, "plain", "lora", finished=True, steps=60, of_steps=60))
-    recipe = build({"model": {"base": str(base), "device": "cpu", "precision": "float32", "threads": 1}})
+    rows = [{"prompt": f"Which word stands before {word}?", "response": f"Not {word}."} for word in WORDS]
+    (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = {"base": str(base), "device": "cpu", "precision": "float32", "threads": 1}
+    recipe = build({"model": model, "data": {"files": [str(folder / "data.jsonl")]}})
     write_text(folder / "recipe.yaml", recipe.to_yaml())
     write_text(folder / "metrics.jsonl", "".join(step.to_json() + "\n" for step in steps))
     made.write_held_out(examples)

@@ -1,0 +1,1 @@
+"""Following instructions: checks that a program can make, and prompts that come with them."""
