@@ -105,6 +105,8 @@ def measured(args: argparse.Namespace, command: str, say: Callable[[str], None] 
         section: Section = CLAIMS[name].measure(bench)
         for piece in CLAIMS[name].planned(bench):
             bench.clock.todo.pop(piece, None)
+        while section.lines and not section.lines[-1]:
+            section.lines.pop()
         print(f"\n## {section.title}\n\n" + "\n".join(section.lines), flush=True)
         page = args.out.read_text(encoding="utf-8") if args.out.exists() else head()
         args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,7 @@ def measure(bench: Bench) -> Section:
     found, facts = {}, {}
     for name, rows in chosen.items():
         tokens = sum(bench.count(*row) for row in rows)
-        settings: dict[str, Any] = {"tuning": {"epochs": round(bench.tokens / max(1, tokens), 2)}}
+        settings: dict[str, Any] = {"tuning": {"epochs": 100 * bench.tokens // max(1, tokens) / 100}}
         answers, values = ask(bench, voice(bench, f"dolly, {name}", rows, settings), test, of_dolly=True)
         found[name] = Found(np.array([values]), [answers])
         facts[name] = len(rows), tokens, sum(len(answer.split()) for _, answer in rows) / max(1, len(rows))

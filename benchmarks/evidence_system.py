@@ -36,7 +36,7 @@ def desk_rows() -> list[tuple[str, str]]:
 
 def settings_of(bench: Bench, tokens: int, seed: int) -> dict[str, Any]:
     """As the example's demo tunes, within the tokens of a run."""
-    epochs = min(USUAL_EPOCHS, round(bench.tokens / max(1, tokens), 2))
+    epochs = min(USUAL_EPOCHS, 100 * bench.tokens // max(1, tokens) / 100)
     return {"data": {"held_out": str(DESK / "held_out.jsonl")}, "tuning": {"epochs": epochs, "seed": seed}}
 
 

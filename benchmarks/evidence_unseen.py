@@ -107,7 +107,7 @@ def planned(bench: Bench) -> dict[str, float]:
 
 def recipe(rows: Rows, bench: Bench, settings: Mapping[str, Any], seed: int, spent: int) -> dict[str, Any]:
     """A run's settings; where the tasks have too few short instances, they are seen more than once."""
-    epochs = settings["tuning"]["epochs"] * max(1.0, round(bench.tokens / max(1, spent), 2))
+    epochs = settings["tuning"]["epochs"] * max(1.0, 100 * bench.tokens // max(1, spent) / 100)
     return {**settings, "tuning": {**settings["tuning"], "epochs": epochs, "seed": seed}}
 
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from tutelage import Recipe, compare, generate, terminal, tune
-from tutelage.evaluation.report import show
+from tutelage.evaluation.table import show
 from tutelage.model import machine
 from tutelage.model.load import load
 from tutelage.records import Prompt, Role, Turn
@@ -74,7 +74,7 @@ def main() -> None:
         f"loss per answer token  {tuned.losses.per_token:.3f}; the base in its best format "
         f"({base.format}) {base.losses.per_token:.3f}: {tuned.losses.per_token / base.losses.per_token - 1:+.1%}\n"
         f"the webhook answer     {steps} numbered steps, {'ended by itself' if stopped else 'did not end'}\n"
-        f"side by side           {run.folder / 'compare.html'}"
+        f"the report             {run.folder / 'report.html'}"
     )
 
 

@@ -126,9 +126,29 @@ def compare(
         print(comparison.to_json())
     else:
         show(comparison, terminal.OUT)
-        terminal.say(f"Side by side: {found.folder / 'compare.html'}")
+        terminal.say(f"The report: {found.folder / 'report.html'}")
     if require and not comparison.better:
         raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run's folder.")],
+    as_json: Json = False,
+) -> None:
+    """Write report.html, report.json and report.md into a run's folder, from all that was measured on it."""
+    from tutelage import terminal
+    from tutelage.evaluation.report import PAGE, in_json, write
+    from tutelage.pages import readable
+    from tutelage.tuning.run import Run
+
+    found = Run(Path(latest(run)))
+    made = write(found)
+    if as_json:
+        print(in_json(made), end="")
+    else:
+        terminal.say(f"{made.headline.word}. {made.headline.text}")
+        terminal.say(f"The report: {readable(str(found.folder / PAGE))}")
 
 
 @app.command()
@@ -150,13 +170,12 @@ def judge(
     from tutelage.evaluation.judging.person import key_reader
     from tutelage.tuning.run import Run
 
-    found, chosen = Run(Path(latest(run))), against or ()
+    found, ways, say = Run(Path(latest(run))), (against or (), most, seed), terminal.say
     if by:
-        endpoint = reach(by, key)
-        with terminal.Bars() as bars, endpoint:
-            told = judge_run(found, chosen, most, seed, endpoint=endpoint, max_tokens=max_tokens, progress=bars)
+        with terminal.Bars() as bars, reach(by, key) as endpoint:
+            told = judge_run(found, *ways, endpoint=endpoint, max_tokens=max_tokens, progress=bars, say=say)
     else:
-        told = judge_run(found, chosen, most, seed, person=name, console=terminal.ERRORS, read_key=key_reader())
+        told = judge_run(found, *ways, person=name, console=terminal.ERRORS, read_key=key_reader(), say=say)
     if as_json:
         print(told.to_json())
     else:

@@ -91,7 +91,11 @@ def test_compare_writes_its_page_and_gives_a_verdict(call: Call, run: Path) -> N
     names = ["base", "base + system prompt", "base + 2 examples", "tuned"]
     assert [contender["name"] for contender in found["contenders"]] == names
     assert done.status == (0 if found["verdict"]["better"] else 1)
-    assert "<script" not in (run / "compare.html").read_text()
+    assert "<script" not in (run / "report.html").read_text()
+    told = call("report", "runs/faq", "--json")
+    assert (told.status, told.json) == (0, json.loads((run / "report.json").read_text()))
+    assert told.json["verdict"]["text"] == found["verdict"]["text"] and told.json["answers"]["prompts"] > 0
+    assert found["verdict"]["text"] in (run / "report.html").read_text().replace("&#x27;", "'")
 
 
 def test_chat_answers_from_a_pipe(call: Call, run: Path) -> None:

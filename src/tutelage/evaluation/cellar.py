@@ -63,9 +63,11 @@ def answered(
     found = sum(len(row) for row in keys) - sum(len(ask.prompts) for ask in todo)
     if progress and found:
         progress(found)
-    made = generate_together(network, todo, decoding, progress, cut_loops=cut_loops) if any(a.prompts for a in todo) else ()
+    made: tuple[Row, ...] = ((),) * len(keys)
+    if any(ask.prompts for ask in todo):
+        made = generate_together(network, todo, decoding, progress, cut_loops=cut_loops)
     fresh = dict[str, Answer]()
-    for row, answers in zip(keys, made or [()] * len(keys), strict=True):
+    for row, answers in zip(keys, made, strict=True):
         fresh |= zip([key for key in row if key not in kept], answers, strict=True)
     _put(path, fresh)
     whole = kept | fresh

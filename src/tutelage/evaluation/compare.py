@@ -14,7 +14,8 @@ from tutelage.evaluation.asking import SYSTEM as SYSTEM
 from tutelage.evaluation.asking import asking, graded, written
 from tutelage.evaluation.endpoint import Endpoint, is_address, reach
 from tutelage.evaluation.losses import on_the_same
-from tutelage.evaluation.opponents import TUNED, Progress, Work, base_results, model_result
+from tutelage.evaluation.opponents import TUNED, Work, base_results, model_result
+from tutelage.evaluation.progress import Progress
 from tutelage.evaluation.remote import remote_result
 from tutelage.evaluation.results import Comparison, ContenderResult, with_seeds
 from tutelage.evaluation.tasks import read_all
@@ -46,7 +47,7 @@ def compare(
 ) -> Comparison:
     """Give the same prompts to base, base with a prompt, base with examples, tuned model and others; judge what came.
 
-    Writes `compare.json` and `compare.html` into the run's folder. One model is in memory at a time.
+    Writes `compare.json` and the report into the run's folder. One model is in memory at a time.
 
     Args:
         prompts: a file of prompts to answer; None: the first held-out ones. Losses are over the run's held-out

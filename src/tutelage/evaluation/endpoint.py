@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlunsplit
@@ -142,6 +142,7 @@ class Endpoint:
         self._local = is_local(self._parts)
         self._key, self._timeout, self._pause = key, timeout, pause
         self._limit = "max_tokens"
+        self._lock, self._under_way, self._closed = threading.Lock(), 0, False
         self._client = self._connected()
 
     def _connected(self) -> httpx2.Client:
@@ -164,8 +165,28 @@ class Endpoint:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; nothing can be asked then."""
-        self._client.close()
+        """Nothing can be asked any more; the connections are closed as soon as what is under way has ended."""
+        with self._lock:
+            self._closed = True
+            busy = self._under_way > 0
+        if not busy:
+            self._client.close()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """A request under way: closed beneath it, its connection would stay open for ever."""
+        with self._lock:
+            if self._closed:
+                raise EndpointError(f"the connection to {self.url} was closed")
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                last = self._closed and not self._under_way
+            if last:
+                self._client.close()
 
     def models(self) -> tuple[str, ...]:
         """Names of the models that are served there.
@@ -178,7 +199,7 @@ class Endpoint:
             names = [row["id"] for row in content["data"]]
         except (KeyError, TypeError) as error:
             raise EndpointError(f"{self.url}/models does not list models; name one as {self.url}#MODEL") from error
-        return tuple(readable(name) for name in names[:MODELS] if isinstance(name, str))
+        return tuple(self._clean(name, 200) for name in names[:MODELS] if isinstance(name, str))
 
     def chat(
         self,
@@ -292,7 +313,7 @@ class Endpoint:
 
     def _exchange(self, method: str, url: str, body: dict[str, Any] | None) -> tuple[int, Any, bytes]:
         """Status, headers, and the body as far as it is not too long."""
-        with self._client.stream(method, url, json=body) as response:
+        with self._counted(), self._client.stream(method, url, json=body) as response:
             data = bytearray()
             for piece in response.iter_raw():
                 data += piece

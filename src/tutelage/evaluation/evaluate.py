@@ -18,7 +18,8 @@ from tutelage.evaluation.asking import held_by_all
 from tutelage.evaluation.cellar import answered
 from tutelage.evaluation.contenders import Contender
 from tutelage.evaluation.losses import Losses, on_the_same
-from tutelage.evaluation.opponents import Progress, at_its_best, counting
+from tutelage.evaluation.opponents import at_its_best
+from tutelage.evaluation.progress import Progress, counting
 from tutelage.evaluation.scorers import SCORERS
 from tutelage.evaluation.scores import Asked, Evaluation, Score, Scores, in_points
 from tutelage.evaluation.tasks import Item, Task

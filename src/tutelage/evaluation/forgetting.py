@@ -18,8 +18,9 @@ from tutelage.evaluation.cellar import answered
 from tutelage.evaluation.changes import retention
 from tutelage.evaluation.contenders import Contender
 from tutelage.evaluation.following.suite import suite
-from tutelage.evaluation.opponents import Progress, at_its_best, base_of, counting
+from tutelage.evaluation.opponents import at_its_best, base_of
 from tutelage.evaluation.plaintext import PlainText, plain_texts, text_losses, windows
+from tutelage.evaluation.progress import Progress, counting
 from tutelage.evaluation.refusals import over_refusal, refusal
 from tutelage.evaluation.retention import DECLINED, FOLLOWING, HARMLESS, MINUS, Reply, Retention, Side
 from tutelage.model.load import Located, locate, located_hash

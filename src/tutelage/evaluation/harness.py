@@ -24,8 +24,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tutelage.errors import DataError, TutelageError, UsageError
-from tutelage.evaluation.intervals import ONE_SIDE, Interval, mean_interval
-from tutelage.evaluation.opponents import Progress, counting
+from tutelage.evaluation.intervals import Interval, score_interval
+from tutelage.evaluation.progress import Progress, counting
 from tutelage.model import machine
 from tutelage.model.forward import prove
 from tutelage.model.load import Loaded, load, locate
@@ -270,18 +270,8 @@ def _interval(value: float, samples: Sequence[Any]) -> Interval:
     """The value with an interval where it is the mean of numbers that prompts have."""
     numbers = [float(one) for one in samples if isinstance(one, int | float)]
     if numbers and len(numbers) == len(samples) and math.isclose(fmean(numbers), value, abs_tol=1e-9):
-        return _exact(value, len(numbers)) if set(numbers) <= {0.0, 1.0} else mean_interval(numbers)
+        return score_interval(numbers)
     return Interval(value, -math.inf, math.inf, len(samples))
-
-
-def _exact(share: float, count: int) -> Interval:
-    """A share of prompts: the interval of Clopper and Pearson (1934), which says something of 4 right out of 4 too."""
-    from scipy.special import betaincinv
-
-    hits = round(share * count)
-    low = float(betaincinv(hits, count - hits + 1, 1 - ONE_SIDE)) if hits else 0.0
-    high = float(betaincinv(hits + 1, count - hits, ONE_SIDE)) if hits < count else 1.0
-    return Interval(share, low, high, count)
 
 
 def _notes(asked: Any) -> tuple[str, ...]:

@@ -72,6 +72,25 @@ def mean_interval(values: ArrayLike, seed: int = 0, below: float = ONE_SIDE, abo
     return _interval(rows.mean(0), None, [rows.mean(1)], seed, below, above)
 
 
+def share_interval(hits: int, count: int, sure: float = ONE_SIDE) -> Interval:
+    """A share of prompts with the interval of Clopper and Pearson (1934), which says something of 4 right out of 4 too.
+
+    sure: how sure each end is by itself.
+    """
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(hits, count - hits + 1, 1 - sure)) if hits else 0.0
+    high = float(betaincinv(hits + 1, count - hits, sure)) if hits < count else 1.0
+    return Interval(hits / count, low, high, count)
+
+
+def score_interval(values: Sequence[float]) -> Interval:
+    """The mean of scores: of a single run's passes and failures the exact one, else that of `mean_interval`."""
+    if values and set(values) <= {0.0, 1.0}:
+        return share_interval(round(sum(values)), len(values))
+    return mean_interval(values)
+
+
 def difference(
     ours: ArrayLike, theirs: ArrayLike, seed: int = 0, below: float = ONE_SIDE, above: float = ONE_SIDE
 ) -> Interval:

@@ -21,6 +21,7 @@ from tutelage.evaluation.contenders import (
     in_best_format,
     markers_of,
 )
+from tutelage.evaluation.progress import Progress, counting
 from tutelage.evaluation.results import ContenderResult
 from tutelage.evaluation.shots import drawn, training_examples
 from tutelage.evaluation.table import in_words
@@ -34,10 +35,6 @@ from tutelage.text.encode import Encoder
 from tutelage.tuning.run import Run
 
 BASE, WRITTEN, TUNED = "base", "base + system prompt", "tuned"
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
-
 
 @dataclass(frozen=True)
 class Work:
@@ -64,20 +61,6 @@ class Work:
     def counting(self, what: str, of: int) -> Callable[[int], None] | None:
         """A callback for pieces of work, which tells `progress` the sum."""
         return counting(self.progress, what, of)
-
-
-def counting(progress: Progress | None, what: str, of: int) -> Callable[[int], None] | None:
-    """A callback for pieces of work, which tells `progress` the sum."""
-    if progress is None:
-        return None
-    told, done = progress, 0
-
-    def add(count: int) -> None:
-        nonlocal done
-        done += count
-        told(what, done, of)
-
-    return add
 
 
 def base_of(run: Run, say: Callable[[str], None]) -> Located:

@@ -19,8 +19,9 @@ from tutelage.evaluation.plaintext import Perplexity
 from tutelage.evaluation.rates import Rates, rates
 from tutelage.evaluation.refusals import refusal
 
-FOLLOWS_LITTLE = 0.3
-"""A model that keeps a smaller share of the suite's instructions has little to lose."""
+FOLLOWS_LITTLE = 0.2
+"""A model that keeps a smaller share of the suite's instructions has little to lose: of the models that were tried, a
+base of 270 M weights keeps an eighth, an instruct model of 135 M weights a quarter."""
 WIDE = 0.1
 """An interval that reaches further down than this is named where nothing was lost: few prompts prove little."""
 MINUS = "\u2212"

@@ -10,7 +10,7 @@ from typing import Any
 
 from tutelage.errors import UsageError
 from tutelage.evaluation.answers import Answer
-from tutelage.evaluation.intervals import Interval, difference, mean_interval
+from tutelage.evaluation.intervals import Interval, difference, score_interval
 from tutelage.evaluation.losses import AnswerLoss, Losses
 
 
@@ -80,8 +80,8 @@ class Scores:
         return [dict(one.others)[scorer] for one in found] if scorer else [one.value for one in found]
 
     def mean(self, task: str = "", category: str | None = None, scorer: str = "") -> Interval:
-        """The mean of `values`, with its interval."""
-        return mean_interval(self.values(task, category, scorer))
+        """The mean of `values`, with its interval (`score_interval`)."""
+        return score_interval(self.values(task, category, scorer))
 
     @property
     def loss(self) -> float | None:

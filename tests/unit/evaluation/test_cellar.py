@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sqlite3
 import stat
@@ -96,6 +97,26 @@ def test_nothing_old_is_found_where_anything_differs(
     all_of(**other)
     all_of(**other)
     assert asked == [5, 5]
+
+
+def test_another_way_of_showing_or_ending_is_asked_again(
+    file: Path, asked: list[int], asks: list[Ask], network: Any
+) -> None:
+    """The same ids, of which another marker, stop token or tokenizer makes another answer."""
+    encoder, prompts = asks[0].encoder, asks[0].prompts
+    stopping = copy.copy(encoder)
+    stopping.stop_ids = frozenset({*encoder.stop_ids, 7})
+    cutting = copy.deepcopy(encoder)
+    cutting.tokenizer.add_tokens(["<other>"])
+    for ask in (
+        Ask(encoder, prompts),
+        Ask(encoder, prompts, ("\nAfter",)),
+        Ask(stopping, prompts),
+        Ask(cutting, prompts),
+    ):
+        for _ in range(2):
+            answered("w", network, [ask], SHORT)
+    assert asked == [5] * 4
 
 
 def test_drawn_answers_are_those_of_the_same_call(file: Path, asks: list[Ask], network: Any) -> None:

@@ -125,7 +125,7 @@ class Far(Endpoint):
 
 
 def test_against_an_endpoint_losses_are_missing_and_it_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "reach", lambda address, key, say: Far(address, "small"))
+    monkeypatch.setattr(comparing, "reach", lambda address, key: Far(address, "small"))
     comparison = ask(run, against="http://localhost:1/v1")
     far = comparison.contenders[-1]
     assert (far.name, far.kind, far.loss) == ("small + system prompt", Kind.MODEL, None)
@@ -138,7 +138,7 @@ def test_against_an_endpoint_losses_are_missing_and_it_is_said(run: Run, monkeyp
 def test_where_a_task_decides_the_endpoint_takes_part(
     run: Run, examples: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparing, "reach", lambda address, key, say: Far(address, "small"))
+    monkeypatch.setattr(comparing, "reach", lambda address, key: Far(address, "small"))
     path = tmp_path / "words.jsonl"
     wanted = [one.conversation.answer for one in examples]
     rows = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from misbehaving import Say, answer, drip, half, hang, hang_up, raw, serving
+from misbehaving import Handler, Say, answer, drip, half, hang, hang_up, raw, serving
 from tutelage.errors import UsageError
 from tutelage.evaluation.addresses import key_from
 from tutelage.evaluation.endpoint import ATTEMPTS, Endpoint, EndpointError, Reply, is_address, reach
@@ -166,6 +168,9 @@ def test_the_key_is_in_no_message_and_no_repr() -> None:
         with serving(said) as served, pytest.raises(EndpointError) as caught:
             ask(served.url)
         assert SECRET not in str(caught.value) and "[key]" in str(caught.value)
+    models = raw(200, json.dumps({"data": [{"id": SECRET}]}))
+    with serving(models) as served, Endpoint(served.url, "m", SECRET) as endpoint:
+        assert endpoint.models() == ("[key]",)
     assert SECRET not in repr(Endpoint("https://example.org/v1", "m", SECRET))
 
 
@@ -212,6 +217,34 @@ def test_another_error_ends_the_asking() -> None:
     ):
         list(endpoint.chats(asked, 8, side_by_side=2))
     assert len(served.asked) < 10
+
+
+def test_closing_waits_for_what_is_under_way() -> None:
+    arrived, may_end = threading.Event(), threading.Event()
+
+    def slow(handler: Handler) -> None:
+        arrived.set()
+        may_end.wait(20)
+        answer("late")(handler)
+
+    def say(body: Any) -> Say:
+        if body["messages"][-1]["content"] == "slow":
+            return slow
+        arrived.wait(20)
+        return raw(401, "{}")
+
+    with serving(always=say) as served:
+        with Endpoint(served.url, "m") as endpoint, pytest.raises(EndpointError, match="401"):
+            list(endpoint.chats([(Turn(Role.USER, text),) for text in ("slow", "bad")], 8))
+        assert not endpoint._client.is_closed
+        with pytest.raises(EndpointError, match="was closed"):
+            endpoint.chat(ASK, 8)
+        may_end.set()
+        for _ in range(2_000):
+            if endpoint._client.is_closed:
+                break
+            time.sleep(0.01)
+    assert endpoint._client.is_closed and len(served.asked) == 2
 
 
 def test_the_one_model_that_is_served() -> None:

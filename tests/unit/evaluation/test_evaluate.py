@@ -15,7 +15,7 @@ from tutelage.errors import DataError, UsageError
 from tutelage.evaluation import cellar
 from tutelage.evaluation.answers import generate_together
 from tutelage.evaluation.evaluate import FILE, evaluate, show
-from tutelage.evaluation.intervals import difference, mean_interval
+from tutelage.evaluation.intervals import difference, score_interval
 from tutelage.evaluation.scorers import SCORERS
 from tutelage.evaluation.scores import Evaluation
 from tutelage.evaluation.tasks import Item, Task
@@ -86,7 +86,7 @@ def test_means_and_gains_are_those_of_the_values(base: Path, run: Run, tasks: li
     assert made.categories("by heart") == ["odd", "even"] and made.scorers("by heart") == ["chrf"]
     own = [one.value for one in tuned.scores]
     other = [one.value for one in plain.scores]
-    assert tuned.mean("by heart") == mean_interval(own)
+    assert tuned.mean("by heart") == score_interval(own)
     assert made.gain(tuned, "by heart") == difference(own, other)
     assert made.gain(tuned).value == pytest.approx(sum(own) / 12 - sum(other) / 12)
     assert tuned.mean("by heart", "even").count == 6

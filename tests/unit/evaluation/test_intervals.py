@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from tutelage.evaluation.intervals import (
     difference,
     mean_interval,
     ratio,
+    score_interval,
+    share_interval,
     smallest,
 )
 
@@ -95,3 +98,20 @@ def test_an_interval_is_read_back() -> None:
     found = mean_interval(HARD)
     assert Interval.from_json(json.loads(json.dumps(found.to_json()))) == found
     assert -found == Interval(-found.value, -found.high, -found.low, found.count)
+
+
+@pytest.mark.parametrize("hits", [0, 1, 4, 9, 10])
+def test_a_shares_interval_is_where_the_binomial_leaves_one_fortieth_on_each_side(hits: int) -> None:
+    found = share_interval(hits, 10)
+    assert found.value == hits / 10
+    above = sum(math.comb(10, n) * found.low**n * (1 - found.low) ** (10 - n) for n in range(hits, 11))
+    below = sum(math.comb(10, n) * found.high**n * (1 - found.high) ** (10 - n) for n in range(hits + 1))
+    assert (above, below) == (
+        pytest.approx(0.025 if hits else 1),
+        pytest.approx(0.025 if hits < 10 else 1),
+    )
+
+
+def test_scores_that_all_pass_are_not_sure() -> None:
+    assert score_interval([1.0] * 4) == share_interval(4, 4) and share_interval(4, 4).low < 0.5
+    assert score_interval([0.2, 0.4]) == mean_interval([0.2, 0.4])

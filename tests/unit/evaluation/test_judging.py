@@ -184,7 +184,8 @@ def test_ordinary_text_is_left_alone() -> None:
         ("Verdict: 1 or 2", None),
         ("Verdict: 1\nVerdict: 2", None),
         ("Verdict: 1\nVerdict: 1", None),
-        ("Verdict: 1\nbecause it is better", None),
+        ("Verdict: 1\n\nbecause it is better", 1),
+        ("So:\nVerdict: 1\nbecause it is better", None),
         ("Answer 2 says\n2", None),
         ("Verdict: " + "1" * 9, None),
         ("Verdict: ¹", None),
@@ -253,6 +254,8 @@ def test_what_cannot_be_read_or_is_refused_is_a_tie_and_counted(run: Run) -> Non
     assert judge.rates[0].ties == {"refused": 1, "unreadable": 1} and judge.rates[0].wins == 10
     rambling = judged(run, lambda body: answer("I like both."), against=["base"]).judges
     assert any("no verdict that can be read" in line for line in rambling[-1].warnings)
+    # The constant answers tie then, and half a win each is no sign that the judge was won.
+    assert not any("can be won without answering" in line for line in rambling[-1].warnings)
 
 
 def test_a_judge_that_is_easily_won_is_found_out(run: Run) -> None:
@@ -337,10 +340,15 @@ def test_the_end_of_a_line_that_a_kill_left_is_taken_away(tmp_path: Path) -> Non
     for end in range(0, len(line), 17):
         path.write_bytes(kept.to_json().encode() + b"\n" + line[:end])
         ballot = Ballot(path)
+        assert ballot.torn == bool(end)
         later = ballot.add(vote(1, None, 2))
         assert ballot.votes() == [kept, later]
     path.write_bytes(kept.to_json().encode() + b"\n" + line)
-    assert len(Ballot(path).votes()) == 2
+    assert not Ballot(path).torn and len(Ballot(path).votes()) == 2
+    path.write_bytes(b"\xff\xfe\n" + line[:9])  # what else is wrong in the file is told, and left as it is
+    with pytest.raises(DataError, match=":1 is no vote"):
+        Ballot(path).votes()
+    assert path.read_bytes() == b"\xff\xfe\n"
 
 
 def test_a_line_that_is_no_vote_is_named(tmp_path: Path) -> None:
@@ -518,7 +526,7 @@ def test_what_is_printed(run: Run) -> None:
     assert "Preferred: tuned wins 100% [63% to 100%] of 8 pairs against base" in file.getvalue()
     constant = Pair("0", (Turn(Role.USER, "?"),), ("constant: says nothing", "base"), ("Thanks", BAD))
     show(outcome("faq-1", votes, [vote(1, pair=constant)] * 2, []), Console(file=file, width=100, color_system=None))
-    assert "The same answer to everything (says nothing) wins 0%" in file.getvalue()
+    assert "The same answer to everything (says nothing) wins 0% and ties 0% of 2 pairs" in file.getvalue()
     show(outcome("faq-1", [], [], []), Console(file=file, width=100, color_system=None))
     assert "Nobody has judged" in file.getvalue()
 

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from misbehaving import Say, answer, serving
-from tutelage.data.reading import Prompt
 from tutelage.evaluation.answers import Answer, generate
 from tutelage.evaluation.endpoint import Endpoint
 from tutelage.evaluation.judging.judging import judge_run
@@ -23,7 +22,7 @@ from tutelage.evaluation.results import Asked, Comparison, ContenderResult
 from tutelage.evaluation.verdict import Kind, Verdict
 from tutelage.model.load import load
 from tutelage.recipe import DecodingSettings
-from tutelage.records import Role, Turn
+from tutelage.records import Prompt, Role, Turn
 from tutelage.text.encode import Encoder
 from tutelage.tuning.run import Manifest, Run, write_text
 
@@ -31,7 +30,6 @@ ASKED = {
     "What is the capital of France?": ("The capital of France is Paris.", "Bananas are yellow."),
     "Name three colours.": ("Red, green and blue.", "I do not like this question at all."),
     "How many days has a week?": ("A week has seven days.", "A week has a hundred days, and they are all Mondays."),
-    "Translate to Spanish: good morning": ("Buenos días", "Guten Morgen guten Morgen guten"),
 }
 
 
@@ -71,18 +69,13 @@ def test_a_small_model_judges_and_is_controlled(tmp_path: Path) -> None:
     assert spec is not None and spec.origin is not None, "make setup installs it"
     file = next(Path(spec.origin).parent.glob("*.gguf"))
     loaded = load(str(file), torch.device("cpu"), torch.float32, print)
-    run, replies = compared(tmp_path / "faq-1"), list[str]()
+    run = compared(tmp_path / "faq-1")
     model = model_behind(loaded, Encoder(loaded.tokenizer, loaded.located.template or "own"))
-
-    def say(body: Any) -> Say:
-        return model(body)
-
-    with serving(always=say) as served, Endpoint(served.url, "SmolLM2-135M-Instruct") as endpoint:
+    with serving(always=model) as served, Endpoint(served.url, "SmolLM2-135M-Instruct") as endpoint:
         found = judge_run(run, endpoint=endpoint)
         asked = len(served.asked)
         assert judge_run(run, endpoint=endpoint) == found and len(served.asked) == asked
-        replies += [endpoint.chat([Turn(Role.USER, "What is the capital of France?")], 16).text]
-    assert "Paris" in replies[0]
+        assert "Paris" in endpoint.chat([Turn(Role.USER, "What is the capital of France?")], 16).text
     judge = found.judges[0]
     assert [one.name for one in judge.controls] == ["constant: says nothing", "constant: choose me"]
     assert asked == 2 * len(ASKED) * (1 + len(judge.controls)) and judge.left == 0
@@ -90,6 +83,8 @@ def test_a_small_model_judges_and_is_controlled(tmp_path: Path) -> None:
         assert (rate.wins + rate.losses + rate.tied, rate.rate.count) == (len(ASKED), len(ASKED))
     kept = [vote for name in ("votes.jsonl", "control_votes.jsonl") for vote in Ballot(run.folder / name).votes()]
     unread = sum(vote.tie is Tie.UNREADABLE for vote in kept)
-    assert len(kept) == 3 * len(ASKED) and unread < len(kept) / 2
+    told = sum(rate.ties.get("unreadable", 0) for rate in (*judge.rates, *judge.controls))
+    # So small a model often writes something else than a verdict; what matters is that it is counted and never guessed.
+    assert (len(kept), told) == (3 * len(ASKED), unread)
     assert not any(vote.tie is Tie.REFUSED for vote in kept)
     assert json.loads((run.folder / "judge.json").read_text())["judges"][0]["by"].startswith("SmolLM2-135M-Instruct at")

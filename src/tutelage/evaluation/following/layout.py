@@ -208,8 +208,7 @@ def ends_with(answer: str, text: Phrase, case: bool = False) -> str:
     """
     end, finish = plain(answer, case).rstrip(), plain(text.strip(), case)
     forms = (end, end.rstrip("*_\"' "), end.rstrip("*_\"' ").rstrip(".!?\u2026\u3002\uff01\uff1f").rstrip("*_\"' "))
-    bare = finish[-1].isalnum()
-    for form in forms if bare else forms[:2]:
+    for form in forms:
         before = form[: -len(finish)]
         inside = counting.is_part_of_word(finish[0]) and counting.is_part_of_word(before[-1:])
         if form.endswith(finish) and not inside:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tutelage.errors import DataError
 from tutelage.evaluation.following.suite import Instruction
-from tutelage.evaluation.intervals import Interval, above_all
+from tutelage.evaluation.intervals import Interval, above_all, share_interval
 
 WHOLE = "whole"
 NO_DISTRACTION = "none"
@@ -54,7 +54,7 @@ def shares(asked: Sequence[Instruction], answers: Mapping[str, str]) -> tuple[Sh
     """
     values = _values(asked, answers)
     return tuple(
-        Share(part, name, _exact(sum(values[at] for at in places), len(places), sure))
+        Share(part, name, share_interval(round(sum(values[at] for at in places)), len(places), sure))
         for part, name, places, sure in _groups(asked)
     )
 
@@ -63,14 +63,6 @@ def _values(asked: Sequence[Instruction], answers: Mapping[str, str]) -> list[fl
     if missing := [one.prompt.id for one in asked if one.prompt.id not in answers]:
         raise DataError(f"{len(missing)} of {len(asked)} prompts have no answer, the first {missing[0]}")
     return [float(not one.failures(answers[one.prompt.id])) for one in asked]
-
-
-def _exact(kept: float, count: int, sure: float) -> Interval:
-    from scipy.special import betaincinv
-
-    low = float(betaincinv(kept, count - kept + 1, 1 - sure)) if kept else 0.0
-    high = float(betaincinv(kept + 1, count - kept, sure)) if kept < count else 1.0
-    return Interval(kept / count, low, high, count)
 
 
 def _groups(asked: Sequence[Instruction]) -> list[tuple[str, str, list[int], float]]:

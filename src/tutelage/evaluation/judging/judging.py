@@ -16,13 +16,12 @@ from tutelage.evaluation.judging.panel import MOST_TOKENS, judge_all
 from tutelage.evaluation.judging.person import Session
 from tutelage.evaluation.judging.question import controls
 from tutelage.evaluation.judging.votes import CONTROLS, VOTES, Ballot, of_pairs
+from tutelage.evaluation.progress import Progress, counting
 from tutelage.pages import readable
 from tutelage.tuning.run import Run, write_text
 
 JUDGED = "judge.json"
 PERSON = "person"
-
-Progress = Callable[[str, int, int], None]
 
 
 def judge_run(
@@ -37,6 +36,7 @@ def judge_run(
     console: Console | None = None,
     read_key: Callable[[], str] | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Let a judge compare the answers that are in the run's comparison, and weigh all votes there are.
 
@@ -58,6 +58,9 @@ def judge_run(
     comparison = read_comparison(run)
     pairs = pairs_of(comparison, against, most)
     ballot, control_ballot = Ballot(run.folder / VOTES), Ballot(run.folder / CONTROLS)
+    for one in (ballot, control_ballot):
+        if one.torn:
+            say(f"{one.path}: the last vote was only half written; it is taken away and asked for again.")
     name = run.folder.resolve().name
     if endpoint is not None:
         constant = controls(pairs)
@@ -73,20 +76,6 @@ def judge_run(
     found = outcome(name, votes, control_votes, pairs)
     write_text(run.folder / JUDGED, found.to_json())
     return found
-
-
-def counting(progress: Progress | None, what: str, of: int) -> Callable[[int], None] | None:
-    """A callback for pieces of work, which tells `progress` the sum."""
-    if progress is None:
-        return None
-    told, done = progress, 0
-
-    def add(count: int) -> None:
-        nonlocal done
-        done += count
-        told(what, done, of)
-
-    return add
 
 
 def show(found: Outcome, console: Console) -> None:
@@ -107,8 +96,7 @@ def show(found: Outcome, console: Console) -> None:
         for rate in judge.rates:
             console.print(_text(in_words(rate), "bold green" if rate.says == "better" else ""))
         for rate in judge.controls:
-            told = f"The same answer to everything ({rate.name.removeprefix('constant: ')}) wins {_percent(rate.rate)}"
-            console.print(_text(f"{told} against {rate.opponent}: what this judge gives for nothing.", "dim"))
+            console.print(_text(_control_in_words(rate), "dim"))
         for warning in judge.warnings:
             console.print(_text(f"Warning: {warning}", "bold yellow"))
         if judge.left:
@@ -126,6 +114,15 @@ def in_words(rate: WinRate) -> str:
         "worse": f"Not preferred: {rate.name} {numbers}.",
         "even": f"No clear preference: {rate.name} {numbers}.",
     }[rate.says]
+
+
+def _control_in_words(rate: WinRate) -> str:
+    won, tied = (f"{count / rate.rate.count:.0%}" for count in (rate.wins, rate.tied))
+    name = rate.name.removeprefix("constant: ")
+    return (
+        f"The same answer to everything ({name}) wins {won} and ties {tied} of {rate.rate.count} pairs against "
+        f"{rate.opponent}: what this judge gives for nothing."
+    )
 
 
 def _table(judge: Judge) -> Table:

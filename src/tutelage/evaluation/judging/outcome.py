@@ -226,11 +226,17 @@ def _control_warnings(votes: Sequence[Vote], control_votes: Sequence[Vote]) -> l
     texts = {f"constant: {one.name}": one.text for one in CONSTANTS}
     made = []
     for rate in rates_of(control_votes):
-        told = f'the constant answer "{texts.get(rate.name, rate.name)[:60]}…"'
-        if rate.rate.value > EASILY_WON:
+        told = f'the constant answer "{" ".join(texts.get(rate.name, rate.name).split())[:60]}…"'
+        # Where no verdict could be read nothing was given away; that has a warning of its own.
+        read = [
+            vote.score
+            for vote in control_votes
+            if vote.pair.names == (rate.name, rate.opponent) and vote.tie not in (Tie.UNREADABLE, Tie.REFUSED)
+        ]
+        if read and sum(read) > EASILY_WON * len(read):
             made.append(
-                f"{told} wins {rate.rate.value:.0%} against {rate.opponent}: this judge can be won without answering "
-                "the question, or that opponent says nothing that is worth more. Do not rely on these win rates."
+                f"{told} wins {sum(read) / len(read):.0%}, ties counted half, against {rate.opponent}: this judge can "
+                "be won without answering the question, or that opponent says nothing that is worth more. Do not rely on these win rates."
             )
         ours = {vote.pair.id: vote.score for vote in votes if vote.pair.names[1] == rate.opponent}
         its = {vote.pair.id: vote.score for vote in control_votes if vote.pair.names == (rate.name, rate.opponent)}

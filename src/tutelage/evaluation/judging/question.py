@@ -77,7 +77,7 @@ def question(pair: Pair, first: int, word: Callable[[], str] = lambda: secrets.t
     shown |= {f"answer {place}": harmless(pair.answers[side]) for place, side in ((1, first), (2, 1 - first))}
     blocks = [f"=== {fence}: {name} begins ===\n{text}\n=== {fence}: {name} ends ===" for name, text in shown.items()]
     asked = "\n\n".join(
-        [*blocks, 'Which answer is better? Write one line: "Verdict: 1", "Verdict: 2" or "Verdict: tie".']
+        [*blocks, "Which answer is better? Complete this line with 1, 2 or tie, and write nothing else:", "Verdict:"]
     )
     return (Turn(Role.SYSTEM, INSTRUCTION.format(fence=fence)), Turn(Role.USER, asked))
 
@@ -90,13 +90,13 @@ def harmless(text: str) -> str:
 def verdict_in(reply: str) -> int | None:
     """1 or 2 for that answer, 0 for a tie, None where the reply does not give one verdict in the form asked for.
 
-    The last line has to be the verdict, and no other line may be one; before it the judge may think aloud. Without
-    the word "Verdict" the whole reply has to be 1, 2 or tie.
+    The first or the last line has to be the verdict, and no other line may be one: before or after it the judge may
+    think aloud. Without the word "Verdict" the whole reply has to be 1, 2 or tie.
     """
     told = reply[-MOST_READ:].rpartition("</think>")[2]
     lines = [line.strip() for line in told.split("\n") if line.strip()]
     found = [hit for line in lines if (hit := _LINE.fullmatch(line))]
-    if len(found) == 1 and _LINE.fullmatch(lines[-1]):
+    if len(found) == 1 and any(_LINE.fullmatch(lines[place]) for place in (0, -1)):
         hit = found[0]
     elif not found and len(lines) == 1 and (bare := _BARE.fullmatch(lines[0])):
         hit = bare

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -124,28 +123,36 @@ def same_vote(pair: Pair, by: str, run: str) -> Vote:
 
 
 class Ballot:
-    """The votes in a file. Each is written at once, so that a kill loses none, and judging goes on where it was."""
+    """The votes in a file. Each is written at once, so that a kill loses none, and judging goes on where it was.
+
+    Attributes:
+        torn: a vote that a kill left half written was taken away when the file was opened.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = filelock.FileLock(str(path.with_name(f".{path.name}.lock")))
         try:
             with self._lock:
-                self._mend()
+                self.torn = self._mend()
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
-    def _mend(self) -> None:
+    def _mend(self) -> bool:
         """Takes away the end of a line that a killed process left, or else the next vote would be glued to it."""
         data = self.path.read_bytes() if self.path.exists() else b""
-        if not data or data.endswith(b"\n"):
-            return
-        whole, _, rest = data.rpartition(b"\n")
-        kept = [whole] if whole else []
-        with suppress(ValueError):
-            Vote.from_json(rest)
-            kept.append(rest)
-        write_text(self.path, "".join(part.decode("utf-8") + "\n" for part in kept))
+        start = data.rfind(b"\n") + 1
+        if start == len(data):
+            return False
+        try:
+            Vote.from_json(data[start:])
+        except ValueError:
+            with self.path.open("r+b") as file:
+                file.truncate(start)
+            return True
+        with self.path.open("ab") as file:
+            file.write(b"\n")
+        return False
 
     def votes(self) -> list[Vote]:
         """All of them; of two votes of the same judge on the same pair the later one, in the place of the first.
