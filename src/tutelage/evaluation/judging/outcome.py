@@ -236,7 +236,8 @@ def _control_warnings(votes: Sequence[Vote], control_votes: Sequence[Vote]) -> l
         if read and sum(read) > EASILY_WON * len(read):
             made.append(
                 f"{told} wins {sum(read) / len(read):.0%}, ties counted half, against {rate.opponent}: this judge can "
-                "be won without answering the question, or that opponent says nothing that is worth more. Do not rely on these win rates."
+                "be won without answering the question, or that opponent says nothing that is worth more. Do not rely "
+                "on these win rates."
             )
         ours = {vote.pair.id: vote.score for vote in votes if vote.pair.names[1] == rate.opponent}
         its = {vote.pair.id: vote.score for vote in control_votes if vote.pair.names == (rate.name, rate.opponent)}
