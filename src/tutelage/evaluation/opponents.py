@@ -36,6 +36,7 @@ from tutelage.tuning.run import Run
 
 BASE, WRITTEN, TUNED = "base", "base + system prompt", "tuned"
 
+
 @dataclass(frozen=True)
 class Work:
     """What every contender has to do, and where.
