@@ -54,27 +54,20 @@ MACHINE = "Measured on"
 def head() -> str:
     """What the page begins with."""
     return (
-        "# Evidence\n\nWhat the field says of instruction tuning, measured again with the starter (Gemma 3 270M) and "
+        "# Evidence\n\nWhat the field says of instruction tuning, measured again with a small base and "
         "public data sets,\nwhatever came out; written by `make evidence` (`benchmarks/evidence.py`). Goals that are "
         "not met are in bold.\nScores are in points of 100 with 95 % intervals: over prompts and, where there are "
         "several, seeds.\n\n"
     )
 
 
-def machine_line() -> str:
-    """The machine and the versions, in a line."""
+def machine_line(base: str, threads: int) -> str:
+    """The machine and the versions that made a section, in a line."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
     return (
-        f"{MACHINE} {platform.machine()}, {machine.set_threads(0)} cores, {platform.system()}, "
-        f"Python {platform.python_version()}, {versions}, tutelage {tutelage.__version__}.\n"
+        f"{MACHINE} {platform.machine()}, {machine.set_threads(threads)} threads, {platform.system()}, base {base}, "
+        f"Python {platform.python_version()}, {versions}, tutelage {tutelage.__version__}."
     )
-
-
-def with_machine(page: str) -> str:
-    """The page with the line about this machine below its head, in place of an earlier one."""
-    kept = [line for line in page.split("\n") if not line.startswith(MACHINE)]
-    top, mark, rest = "\n".join(kept).partition("\n## ")
-    return f"{top.rstrip()}\n\n{machine_line()}" + (f"\n{mark.lstrip()}{rest}" if mark else "")
 
 
 def bench_of(args: argparse.Namespace, say: Callable[[str], None]) -> Bench:
@@ -103,6 +96,7 @@ def measured(args: argparse.Namespace, command: str, say: Callable[[str], None] 
     say(f"At most {bench.clock.left / 60:.0f} minutes by guess; what is in {bench.cache} already takes none.")
     for name in args.only:
         section: Section = CLAIMS[name].measure(bench)
+        section.say(machine_line(args.base, args.threads))
         for piece in CLAIMS[name].planned(bench):
             bench.clock.todo.pop(piece, None)
         while section.lines and not section.lines[-1]:
@@ -110,7 +104,7 @@ def measured(args: argparse.Namespace, command: str, say: Callable[[str], None] 
         print(f"\n## {section.title}\n\n" + "\n".join(section.lines), flush=True)
         page = args.out.read_text(encoding="utf-8") if args.out.exists() else head()
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        page = with_machine(written(page, section, command))
+        page = written(page, section, command)
         args.out.write_text(page.rstrip("\n") + "\n", encoding="utf-8")
         failed += [f"{name}: {goal}" for goal in section.failed]
     return failed

@@ -76,8 +76,8 @@ def written(found: Mapping[float, Found], tasks: int, choice: str) -> Section:
                 shown(difference(one.at(places), plain.at(places)), "+") if weight else "–",
                 shown(mean_interval(one.scores[:, tasks:])),
                 shown(difference(one.scores[:, tasks:], plain.scores[:, tasks:]), "+") if weight else "–",
-                f"{one.words.mean():.1f}",
-                f"{one.stopped:.0%}",
+                f"{one.words[:, :tasks].mean():.1f}",
+                f"{one.stopped(tasks):.0%}",
             )
             for weight, one in found.items()
         ],

@@ -112,9 +112,9 @@ def _left(bench: Bench, name: str, rows: Rows, settings: Mapping[str, Any], base
 
 def written(bench: Bench, found: Mapping[str, Retention]) -> Section:
     """The figures as a section."""
-    section = Section(TITLE)
+    section, name = Section(TITLE), Path(bench.instruct).name or "SmolLM2-135M-Instruct"
     section.say(
-        "An instruct model (SmolLM2-135M-Instruct) tuned by LoRA as it comes on narrow data, one epoch of "
+        f"An instruct model ({name}) tuned by LoRA as it comes on narrow data, one epoch of "
         f"{bench.tokens:,} tokens, one seed; with {SHARE:.0%} of the tokens from the general set that comes with "
         f"Tutelage, narrow data is less by as much. Before and after on the same prompts: {ASKED} of the instruction "
         "suite, and as large a share of the others."

@@ -14,6 +14,7 @@ from tutelage.data.reading import read
 from tutelage.evaluation.intervals import Interval
 from tutelage.evaluation.results import Comparison
 from tutelage.recipe import DataSettings
+from tutelage.records import Conversation
 from tutelage.tuning.run import write_text
 
 TITLE = "A system prompt against tuning"
@@ -28,25 +29,28 @@ def planned(bench: Bench) -> dict[str, float]:
     return pieces | {"help desk: compare": 150.0 + 60 * bench.seeds}
 
 
-def desk_rows() -> list[tuple[str, str]]:
-    """The desk's training conversations, each one question and one answer."""
-    found = read(DataSettings(files=(str(DESK / "train.jsonl"),))).examples
-    return [(one.conversation.prompt[-1].text, one.conversation.answer) for one in found]
+TRAIN, HELD, WRITTEN = DESK / "train.jsonl", DESK / "held_out.jsonl", DESK / "system.txt"
+
+
+def desk() -> list[Conversation]:
+    """The desk's training conversations, with their system turns and earlier turns."""
+    return [one.conversation for one in read(DataSettings(files=(str(TRAIN),))).examples]
 
 
 def settings_of(bench: Bench, tokens: int, seed: int) -> dict[str, Any]:
     """As the example's demo tunes, within the tokens of a run."""
     epochs = min(USUAL_EPOCHS, 100 * bench.tokens // max(1, tokens) / 100)
-    return {"data": {"held_out": str(DESK / "held_out.jsonl")}, "tuning": {"epochs": epochs, "seed": seed}}
+    data = {"files": [str(TRAIN)], "held_out": str(HELD)}
+    return {"data": data, "tuning": {"epochs": epochs, "seed": seed}}
 
 
 def measure(bench: Bench) -> Section:
     """The section of the page."""
-    rows = desk_rows()
-    tokens = sum(bench.count(*row) for row in rows)
+    talks = desk()
+    tokens = sum(len(bench.encoder.encode(one.turns).ids) for one in talks)
     settings = [settings_of(bench, tokens, seed) for seed in range(bench.seeds)]
-    held = (DESK / "held_out.jsonl").read_text(encoding="utf-8"), (DESK / "system.txt").read_text(encoding="utf-8")
-    key = bench.key("desk", [bench.run_key(rows, one) for one in settings], held)
+    rows = [(path.name, path.read_text(encoding="utf-8")) for path in (TRAIN, HELD)]  # what a run follows from
+    key = bench.key("desk", [bench.run_key(rows, one) for one in settings], WRITTEN.read_text(encoding="utf-8"))
     path = bench.cache / "answers" / f"desk-{key}.json"
     if not path.exists():
         runs = [bench.tuned(f"help desk, seed {seed}", rows, one) for seed, one in enumerate(settings)]
@@ -56,15 +60,14 @@ def measure(bench: Bench) -> Section:
     for name in planned(bench):
         bench.clock.skip(name)
     found = Comparison.from_json(path.read_text(encoding="utf-8"))
-    return written(found, settings[0]["tuning"], tokens, len(rows), bench.seeds)
+    return written(found, settings[0]["tuning"], tokens, len(talks), bench.seeds)
 
 
 def _compared(bench: Bench, runs: list[Run]) -> Comparison:
     first, *others = runs
     recipe = first.recipe()
     with bench.clock.piece("help desk: compare"), terminal.Bars() as bars:
-        system = DESK / "system.txt"
-        return compare(first, None, system, None, recipe.compare, recipe.decoding, bench.say, bars, others=others)
+        return compare(first, None, WRITTEN, None, recipe.compare, recipe.decoding, bench.say, bars, others=others)
 
 
 def written(found: Comparison, tuning: Mapping[str, Any], tokens: int, rows: int, seeds: int) -> Section:
@@ -74,7 +77,7 @@ def written(found: Comparison, tuning: Mapping[str, Any], tokens: int, rows: int
     section.say(
         f"The starter tuned by LoRA on the {rows} conversations of `examples/helpdesk` ({tokens:,} tokens, "
         f"{epochs:g} epochs, {seeds} seeds), against its base in its best format, the base with the desk's written "
-        "system prompt, and the base with two training conversations as examples. Metric, fixed before: "
+        "system prompt, and the base with training conversations as examples. Metric, fixed before: "
         f"{found.verdict.metric.name}."
     )
     section.say(f"**{found.verdict.text}**")

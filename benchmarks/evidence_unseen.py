@@ -58,10 +58,9 @@ class Found:
         """(seeds, prompts) words of each answer."""
         return np.array([[len(one.answer.split()) for one in row] for row in self.answers], np.float64)
 
-    @property
-    def stopped(self) -> float:
-        """Share of answers that ended before the limit."""
-        return fmean(one.stopped for row in self.answers for one in row)
+    def stopped(self, first: int) -> float:
+        """Share of the answers to the first so many prompts that ended before the limit."""
+        return fmean(one.stopped for row in self.answers for one in row[:first])
 
 
 @dataclass
@@ -225,7 +224,7 @@ def written(
                 shown(mean_interval(found.at(places))),
                 "–" if name == f"base, {ALONE}" else shown(mean_interval(found.scores[:, len(places) :])),
                 f"{found.words[:, : len(places)].mean():.1f}",
-                f"{found.stopped:.0%}",
+                f"{found.stopped(len(places)):.0%}",
             )
             for name, found in names.items()
         ],

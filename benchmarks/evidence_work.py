@@ -1,6 +1,6 @@
 """Runs and answers of the evidence page, kept on disk: what is there already is not made again.
 
-A run's key is a hash of its rows, its recipe, its base's weights and the product's version; the key of its answers is
+A run's key is a hash of its rows, its recipe, its base's weights and the product's code; the key of its answers is
 that one with the prompts and the decoding. A run that was killed goes on from its last checkpoint.
 """
 
@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,17 @@ BASE_ANSWER, TUNED_ANSWER = 1.5, 0.5
 
 FORMAT = "base, choosing its plain-text format"
 """A piece."""
+
+
+@lru_cache(1)
+def code() -> str:
+    """A hash of the code from rows to weights and from prompts to answers, and of the libraries beneath it."""
+    package = Path(tutelage.__file__).parent
+    digest = hashlib.sha256(f"{version('torch')} {version('transformers')}".encode())
+    rooms = [sorted((package / room).rglob("*.py")) for room in ("text", "model", "tuning")]
+    for path in (package / "recipe.py", package / "evaluation" / "answers.py", *chain(*rooms)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 class Clock:
@@ -149,8 +162,8 @@ class Bench:
         return len(self.encoder.encode((Turn(Role.USER, prompt), Turn(Role.ASSISTANT, answer))).ids)
 
     def key(self, *content: Any) -> str:
-        """A short hash of anything that JSON can hold, and of the product's version."""
-        whole = json.dumps([tutelage.__version__, *content], sort_keys=True, default=str)
+        """A short hash of anything that JSON can hold, of the version, and of the code that numbers follow from."""
+        whole = json.dumps([tutelage.__version__, code(), *content], sort_keys=True, default=str)
         return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
     def rows_file(self, rows: Rows) -> Path:
@@ -175,8 +188,9 @@ class Bench:
         self.held.clear()
         gc.collect()
         content = {section: dict(part) for section, part in settings.items()}
-        files = [str(self.rows_file(rows))]
-        content["data"] = {"hold_out": 0.0} | content.get("data", {}) | {"files": files}
+        given = content.get("data", {})
+        files = given.get("files") or [str(self.rows_file(rows))]
+        content["data"] = {"hold_out": 0.0} | given | {"files": files}
         content["model"] = {"base": base or self.base, "threads": self.threads} | content.get("model", {})
         content["tuning"] = {"samples": 0, "save_minutes": 2.0} | content.get("tuning", {})
         recipe = Recipe.model_validate(content | {"out": str(folder)})

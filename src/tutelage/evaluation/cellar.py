@@ -23,7 +23,7 @@ import tutelage
 from tutelage.evaluation.answers import Answer, Ask, generate_together, prompt_ids
 from tutelage.model import machine
 from tutelage.model.forward import plain
-from tutelage.model.load import tokenizer_hash
+from tutelage.model.load import Located, located_hash, tokenizer_hash
 from tutelage.recipe import DecodingSettings
 
 SWITCH = "TUTELAGE_ANSWERS"
@@ -33,6 +33,15 @@ MOST = 200_000
 PATIENCE = 10
 """Seconds to wait for another process that writes."""
 Row = tuple[Answer, ...]
+
+
+def identity(located: Located) -> str:
+    """What a model's answers follow from on disk: weights, adapters, and the settings that lie beside them."""
+    folders = [located.folder, *located.beneath, *([located.adapter] if located.adapter else [])]
+    names = ("config.json", "generation_config.json", "adapter_config.json")
+    files = [folder / name for folder in folders for name in names]
+    content = [path.read_bytes().hex() if path.is_file() else "" for path in files]
+    return _digest([located_hash(located), content])
 
 
 def answered(
@@ -46,7 +55,7 @@ def answered(
     """What `generate_together` gives, of which only what is not kept yet is written.
 
     Args:
-        weights: `located_hash` of the model; "": nothing is kept or found.
+        weights: `identity` of the model; "": nothing is kept or found.
 
     Raises:
         DataError: as `generate_together`.
@@ -56,6 +65,8 @@ def answered(
         return generate_together(network, asks, decoding, progress, cut_loops=cut_loops)
     keys = _keys(weights, network, asks, decoding, cut_loops)
     kept = _take(path, [key for row in keys for key in row])
+    if decoding.temperature and any(key not in kept for row in keys for key in row):
+        kept = {}  # of what is drawn, a part cannot be made again without the rest
     todo = [
         replace(ask, prompts=[one for one, key in zip(ask.prompts, row, strict=True) if key not in kept])
         for ask, row in zip(asks, keys, strict=True)
@@ -85,16 +96,16 @@ def _keys(
     how = decoding.model_dump(exclude={"batch_size"}) if not decoding.temperature else decoding.model_dump()
     shared = [weights, _code(), str(first.dtype), first.device.type, how, cut_loops]
     ids = [[prompt_ids(ask.encoder, prompt) for prompt in ask.prompts] for ask in asks]
-    if decoding.temperature:  # what is drawn for a prompt depends on its place among the others
-        shared.append(_digest(ids))
+    whole = _digest(ids) if decoding.temperature else ""  # what is drawn depends on a prompt's place among the others
     tokenizers = {id(ask.encoder.tokenizer): ask.encoder.tokenizer for ask in asks}
     cut = {place: tokenizer_hash(tokenizer) for place, tokenizer in tokenizers.items()}
     found = []
-    for ask, rows in zip(asks, ids, strict=True):
+    for number, (ask, rows) in enumerate(zip(asks, ids, strict=True)):
         encoder = ask.encoder
         own = [*shared, cut[id(encoder.tokenizer)], sorted(encoder.stop_ids), list(ask.markers)]
         ahead = _digest(own)
-        found.append([_digest([ahead, row]) for row in rows])
+        drawn = [[whole, number, place] if whole else [] for place in range(len(rows))]
+        found.append([_digest([ahead, row, *where]) for row, where in zip(rows, drawn, strict=True)])
     return found
 
 
@@ -107,7 +118,8 @@ def _code() -> str:
     """What answers follow from beside model and prompt: our code from ids to text, and the libraries beneath."""
     digest = hashlib.sha256(f"{version('torch')} {version('transformers')}".encode())
     package = Path(tutelage.__file__).parent
-    for path in sorted([*(package / "model").rglob("*.py"), package / "evaluation" / "answers.py"]):
+    rest = [package / "text" / "encode.py", package / "evaluation" / "answers.py"]
+    for path in sorted([*(package / "model").rglob("*.py"), *rest]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

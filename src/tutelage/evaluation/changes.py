@@ -9,7 +9,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from tutelage.errors import DataError
-from tutelage.evaluation.intervals import ONE_SIDE, Interval, above_all, difference
+from tutelage.evaluation.intervals import ONE_SIDE, above_all, difference, score_difference
 from tutelage.evaluation.plaintext import Perplexity
 from tutelage.evaluation.retention import DECLINED, FOLLOWING, HARMLESS, Change, Reply, Retention, Side
 
@@ -106,17 +106,6 @@ def _paired(
     sure: float = ONE_SIDE,
 ) -> Change:
     means = [fmean(values) if values else math.nan for values in (before, after)]
-    found = difference(after, before, seed, sure, sure)
-    if unit == "share" and found.count > 1 and found.low == found.high:
-        found = _unchanged(found, sure)
+    between = score_difference if unit == "share" else difference
+    found = between(after, before, seed, sure, sure)
     return Change(part, name, unit, sign, means[0], means[1], found)
-
-
-def _unchanged(found: Interval, sure: float) -> Interval:
-    """Where no prompt's value changed, resampling shows no spread; but a change that is rare enough was not met.
-
-    In n prompts none is met with a probability of 1 - sure where it befalls a share of 1 - (1 - sure)^(1/n) (Clopper
-    and Pearson 1934).
-    """
-    reach = 1 - (1 - sure) ** (1 / found.count)
-    return Interval(found.value, found.value - reach, found.value + reach, found.count)

@@ -76,8 +76,9 @@ def compare(
     work = Work(asked, written(system, settings), settings, decoding, device, precision, say, progress)
     say(f"What decides: {asked.metric.name}.")
     results, notes = base_results(work, run)
+    names = names_of([group[0] for group in runs[1:]])
     for place, group in enumerate(runs):
-        name, kind = (f"run {group[0].name}", Kind.RUN) if place else (TUNED, Kind.TUNED)
+        name, kind = (names[place - 1], Kind.RUN) if place else (TUNED, Kind.TUNED)
         results.append(_of_seeds(work, group, located[place], name, kind))
     if isinstance(other, Endpoint):
         with other:
@@ -125,6 +126,12 @@ def by_seed(run: Run, others: Sequence[Run]) -> list[list[Run]]:
     return list(groups.values())
 
 
+def names_of(runs: Sequence[Run]) -> list[str]:
+    """What the other runs are called: by their folders' names, or by the whole path where names repeat."""
+    short = [one.name for one in runs]
+    return [f"run {one.folder if short.count(one.name) > 1 else one.name}" for one in runs]
+
+
 def _without_seed(run: Run) -> str:
     """What a run's weights follow from, but for its seed."""
     content: dict[str, Any] = {}
@@ -148,8 +155,19 @@ def _conclude(run: Run, work: Work, results: Sequence[ContenderResult], notes: S
         if measured is None and not result.has_losses and asked.measured and not metric.score
     ]
     left_out = len(asked.measured) - len(tuned.losses.answers)
-    told = (*asked.notes, *notes, *unseen)
+    told = (*asked.notes, *notes, *unseen, *_stopped_early(run))
     return Comparison(str(run.folder), asked.prompts, tuple(results), verdict, work.decoding, left_out, told)
+
+
+def _stopped_early(run: Run) -> list[str]:
+    """What a reader must know of a run whose kept step was chosen on the very hold-out."""
+    manifest = run.manifest()
+    if not 0 < manifest.best_step < manifest.steps:
+        return []
+    return [
+        f"The weights of step {manifest.best_step} of {manifest.steps} were kept for their loss on the hold-out, "
+        "which favours the tuned model a little wherever the hold-out is measured."
+    ]
 
 
 def _on_the_same(results: Sequence[ContenderResult]) -> list[ContenderResult]:

@@ -20,6 +20,7 @@ from tutelage.evaluation.contenders import Contender
 from tutelage.evaluation.losses import Losses, on_the_same
 from tutelage.evaluation.opponents import at_its_best
 from tutelage.evaluation.progress import Progress, counting
+from tutelage.evaluation.results import OTHER_TOKENS
 from tutelage.evaluation.scorers import SCORERS
 from tutelage.evaluation.scores import Asked, Evaluation, Score, Scores, in_points
 from tutelage.evaluation.tasks import Item, Task
@@ -148,6 +149,8 @@ def show(made: Evaluation, console: Console) -> None:
         if task.left_out:
             line = f"{_clean(task.name)}: {task.left_out} of {task.items:,} prompts are left out,"
             console.print(Text(f"{line} since they do not fit every model.", style="dim"))
+    if len({tuple(one.tokens for one in model.losses.answers) for model in made.models}) > 1:
+        console.print(Text(OTHER_TOKENS, style="dim"))
     if len(made.models) > 1:
         console.print(Text(f"Differences are to {_clean(made.models[0].model)}, on the same prompts.", style="dim"))
 

@@ -84,11 +84,14 @@ def share_interval(hits: int, count: int, sure: float = ONE_SIDE) -> Interval:
     return Interval(hits / count, low, high, count)
 
 
-def score_interval(values: Sequence[float]) -> Interval:
-    """The mean of scores: of a single run's passes and failures the exact one, else that of `mean_interval`."""
-    if values and set(values) <= {0.0, 1.0}:
-        return share_interval(round(sum(values)), len(values))
-    return mean_interval(values)
+def score_interval(*seeds: Sequence[float]) -> Interval:
+    """The mean of scores: of a single run's passes and failures the exact one, else that of `mean_interval`.
+
+    seeds: for each the scores of the same prompts.
+    """
+    if len(seeds) == 1 and seeds[0] and set(seeds[0]) <= {0.0, 1.0}:
+        return share_interval(round(sum(seeds[0])), len(seeds[0]))
+    return mean_interval(seeds)
 
 
 def difference(
@@ -103,6 +106,21 @@ def difference(
     """
     mine, other = _rows(ours), _rows(theirs)
     return _interval(mine.mean(0) - other.mean(0), None, [mine.mean(1), other.mean(1)], seed, below, above)
+
+
+def score_difference(
+    ours: ArrayLike, theirs: ArrayLike, seed: int = 0, below: float = ONE_SIDE, above: float = ONE_SIDE
+) -> Interval:
+    """`difference` of scores from 0 to 1, which also says something where all pairs differ by the same.
+
+    Resampling shows no spread there, but a prompt that differs and is rare enough was not met: in n prompts none is
+    met with a probability of 1 - sure where a share of 1 - (1 - sure)^(1/n) of them is so (Clopper and Pearson 1934).
+    """
+    found = difference(ours, theirs, seed, below, above)
+    if found.count < 2 or found.low != found.high:
+        return found
+    down, up = (1 - (1 - sure) ** (1 / found.count) for sure in (below, above))
+    return Interval(found.value, max(-1.0, found.value - down), min(1.0, found.value + up), found.count)
 
 
 def ratio(

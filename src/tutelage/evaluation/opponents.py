@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from tutelage.errors import DataError, ModelError
+from tutelage.errors import DataError, ModelError, TemplateError
 from tutelage.evaluation.answers import context_length
 from tutelage.evaluation.asking import Asking, halves
-from tutelage.evaluation.cellar import answered
+from tutelage.evaluation.cellar import answered, identity
 from tutelage.evaluation.contenders import (
     Choice,
     Contender,
+    FormatLoss,
     TextFormat,
     candidates,
     format_pieces,
@@ -101,8 +102,10 @@ def base_results(work: Work, run: Run) -> tuple[list[ContenderResult], list[str]
     told = replace(plain, name=WRITTEN, kind=Kind.PROMPT, system=work.system)
     choices.append(_chosen(work, told, ranked[:2]))
     contenders = [choice.contender for choice in choices]
-    in_text = next(one for one in ranked if isinstance(one.template, TextFormat))
-    shown, notes = _with_examples(work, run, plain, in_text)
+    # In a base's chat template, the end of each example would tell it that the text is over.
+    taught = ranked[:1] if loaded.tokenizer.chat_template else []
+    examples_in = next(one for one in [*taught, *ranked] if one in taught or isinstance(one.template, TextFormat))
+    shown, notes = _with_examples(work, run, plain, examples_in)
     contenders += [shown] if shown else []
     formats = [choice.formats for choice in choices]
     results = [
@@ -121,7 +124,7 @@ def _chosen(work: Work, contender: Contender, encoders: Sequence[Encoder]) -> Ch
 
 
 def _with_examples(work: Work, run: Run, plain: Contender, encoder: Encoder) -> tuple[Contender | None, list[str]]:
-    """The base that is shown examples of what the run was tuned on, in its best plain-text format."""
+    """The base that is shown examples of what the run was tuned on, in this format."""
     wanted = work.settings.examples
     if not wanted:
         return None, []
@@ -157,14 +160,30 @@ def model_result(work: Work, located: Located, name: str, kind: Kind, template: 
     """One model, loaded, asked and freed."""
     loaded = load(located, work.device, work.precision, work.say)
     contender = _contender(loaded, name, kind, Encoder(loaded.tokenizer, template), system)
-    result = measured(work, [contender])[0]
+    formats: tuple[FormatLoss, ...] = ()
+    if kind is Kind.MODEL and not _has_template(loaded):
+        choice = _chosen(work, contender, _candidates(loaded, template))
+        contender, formats = choice.contender, choice.formats
+    result = replace(measured(work, [contender])[0], formats=formats)
     del loaded, contender
     _free()
     return result
 
 
+def _has_template(loaded: Loaded) -> bool:
+    return bool(loaded.located.template or loaded.tokenizer.chat_template)
+
+
+def _candidates(loaded: Loaded, template: str) -> tuple[Encoder, ...]:
+    """The formats to try; a run's template is not among them where another model has no tokens for it."""
+    try:
+        return candidates(loaded.tokenizer, template)
+    except TemplateError:
+        return candidates(loaded.tokenizer, "plain")
+
+
 def _contender(loaded: Loaded, name: str, kind: Kind, encoder: Encoder, system: str = "") -> Contender:
-    proof, weights = prove(loaded.network), located_hash(loaded.located)
+    proof, weights = prove(loaded.network), identity(loaded.located)
     return Contender(name, loaded.located.name, loaded.network, encoder, proof, system, (), kind, (), weights)
 
 
@@ -178,9 +197,9 @@ def at_its_best(located: Located, recipe: Recipe, say: Callable[[str], None], ru
     loaded = load(located, device, machine.choose_precision(recipe.model.precision, device), say)
     template = located.template or recipe.model.template
     made = _contender(loaded, located.name, Kind.MODEL, Encoder(loaded.tokenizer, template))
-    if located.template or loaded.tokenizer.chat_template:
+    if _has_template(loaded):
         return made
-    encoders = candidates(loaded.tokenizer, run.manifest().template if run else template)
+    encoders = _candidates(loaded, run.manifest().template if run else template)
     return in_best_format(made, encoders, halves(run.held_out())[0] if run else ()).contender
 
 

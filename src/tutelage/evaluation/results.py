@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tutelage.errors import UsageError
 from tutelage.evaluation.answers import Answer
 from tutelage.evaluation.contenders import FormatLoss
-from tutelage.evaluation.intervals import Interval, mean_interval
+from tutelage.evaluation.intervals import Interval, score_interval
 from tutelage.evaluation.losses import AnswerLoss, Losses
 from tutelage.evaluation.verdict import Gain, Kind, Measured, Metric, Said, Verdict
 from tutelage.recipe import DecodingSettings
@@ -99,7 +99,7 @@ class ContenderResult:
     @property
     def score(self) -> Interval | None:
         """Mean score over prompts and seeds with its 95 % interval; None where no task was given."""
-        return mean_interval([one.scores for one in self.seeds]) if self.scores else None
+        return score_interval(*(one.scores for one in self.seeds)) if self.scores else None
 
     @property
     def stop_rate(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tutelage.errors import UsageError
 from tutelage.evaluation.answers import Answer
-from tutelage.evaluation.intervals import Interval, difference, score_interval
+from tutelage.evaluation.intervals import Interval, score_difference, score_interval
 from tutelage.evaluation.losses import AnswerLoss, Losses
 
 
@@ -108,7 +108,7 @@ class Evaluation:
 
     def gain(self, model: Scores, task: str = "", category: str | None = None, scorer: str = "") -> Interval:
         """What a model scores more than the first one, paired over the items."""
-        return difference(model.values(task, category, scorer), self.models[0].values(task, category, scorer))
+        return score_difference(model.values(task, category, scorer), self.models[0].values(task, category, scorer))
 
     def categories(self, task: str) -> list[str]:
         """Of a task, in order; none where there is only one."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tutelage.evaluation.intervals import RESAMPLES as RESAMPLES
-from tutelage.evaluation.intervals import Interval, above_all, difference, ratio, smallest
+from tutelage.evaluation.intervals import Interval, above_all, ratio, score_difference, smallest
 
 FEWEST = 6
 """Below this, even all conversations going one way happens by chance more often than one time in twenty."""
@@ -141,7 +141,7 @@ def gain(ours: Measured, theirs: Measured, metric: Metric, opponents: int = 1, s
     """
     mine, other = _means(ours.values), _means(theirs.values)
     if metric.score:
-        found = difference(ours.values, theirs.values, seed, above=above_all(opponents))
+        found = score_difference(ours.values, theirs.values, seed, above=above_all(opponents))
         wins, losses = mine > other, mine < other
     else:
         found = -ratio(ours.values, theirs.values, seed, below=above_all(opponents))

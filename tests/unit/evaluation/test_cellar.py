@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
+import shutil
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,8 @@ import pytest
 
 from tutelage.evaluation import cellar
 from tutelage.evaluation.answers import Ask, generate_together
-from tutelage.evaluation.cellar import answered
+from tutelage.evaluation.cellar import answered, identity
+from tutelage.model.load import Located
 from tutelage.recipe import DecodingSettings
 from tutelage.records import Example, Prompt
 from tutelage.text.encode import Encoder
@@ -127,6 +131,24 @@ def test_drawn_answers_are_those_of_the_same_call(file: Path, asks: list[Ask], n
     assert answered("w", network, part, drawn) == generate_together(network, part, drawn)
 
 
+def test_a_prompt_that_stands_twice_is_drawn_twice(file: Path, asks: list[Ask], network: Any) -> None:
+    drawn = DecodingSettings(max_new_tokens=8, temperature=2.0, seed=4)
+    twice = [Ask(asks[0].encoder, [replace(asks[0].prompts[0], id=name) for name in "abcd"])]
+    plain = generate_together(network, twice, drawn)
+    assert answered("w", network, twice, drawn) == answered("w", network, twice, drawn) == plain
+    assert len({one.answer for one in plain[0]}) > 1
+
+
+def test_settings_beside_the_weights_are_part_of_a_model(base: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(base, tmp_path / "copy")
+    found = Located("copy", "folder", folder)
+    before = identity(found)
+    assert before == identity(Located("other", "folder", base))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"rope_theta": 5.0}))
+    assert identity(found) != before
+
+
 def test_a_flipped_letter_is_asked_again(file: Path, asked: list[int], asks: list[Ask], network: Any) -> None:
     first = answered("w", network, asks[:1], SHORT)
     with sqlite3.connect(file) as opened:
@@ -166,9 +188,11 @@ def test_off_and_unnamed_models_keep_nothing(
     assert not file.exists()
 
 
-def test_the_oldest_go(file: Path, monkeypatch: pytest.MonkeyPatch, asks: list[Ask], network: Any) -> None:
+def test_the_oldest_go(
+    file: Path, monkeypatch: pytest.MonkeyPatch, asked: list[int], asks: list[Ask], network: Any
+) -> None:
     monkeypatch.setattr(cellar, "MOST", 3)
     answered("w", network, asks[:1], SHORT)
-    with sqlite3.connect(file) as opened:
-        assert opened.execute("select count(*) from answers").fetchone() == (3,)
-    opened.close()
+    for place in (4, 3, 2, 1):
+        answered("w", network, [Ask(asks[0].encoder, asks[0].prompts[place : place + 1])], SHORT)
+    assert asked == [5, 1]  # the first two had gone

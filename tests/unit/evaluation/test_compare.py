@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tutelage.errors import DataError, ModelError, UsageError
-from tutelage.evaluation import cellar
+from tutelage.evaluation import cellar, opponents
 from tutelage.evaluation import compare as comparing
 from tutelage.evaluation.answers import generate_together
 from tutelage.evaluation.asking import halves
-from tutelage.evaluation.compare import SYSTEM, by_seed, compare
+from tutelage.evaluation.compare import SYSTEM, by_seed, compare, names_of
 from tutelage.evaluation.endpoint import Endpoint, EndpointError, Reply
 from tutelage.evaluation.results import Comparison
 from tutelage.evaluation.verdict import LOSS, Kind, Said
+from tutelage.model.load import load, locate
 from tutelage.recipe import CompareSettings, DecodingSettings
 from tutelage.records import Example, Role
 from tutelage.tuning.run import Run, write_text
@@ -111,8 +115,27 @@ def test_prompts_from_a_file_against_another_model(run: Run, base: Path, tmp_pat
     for result in comparison.contenders:
         assert [answer.id for answer in result.answers] == ["x", "y"]
     assert all(asked.reference is None for asked in comparison.prompts)
-    assert comparison.contenders[4].format == "plain"
+    other = comparison.contenders[4]  # without a chat template it is shown at its best, as the base is
+    assert other.format == min(other.formats, key=lambda tried: tried.loss).name and len(other.formats) == 4
     assert {gain.opponent for gain in comparison.verdict.gains} == set(names) - {"tuned"}
+
+
+def test_other_runs_have_names_of_their_own(tmp_path: Path) -> None:
+    runs = [Run(tmp_path / name) for name in ("a/out", "b/out", "c")]
+    assert names_of(runs) == [f"run {tmp_path}/a/out", f"run {tmp_path}/b/out", "run c"]
+
+
+def test_a_step_kept_for_the_hold_out_is_told(run: Run, tmp_path: Path) -> None:
+    early = Run(shutil.copytree(run.folder, tmp_path / "early"))
+    early.write_manifest(replace(run.manifest(), best_step=40))
+    told = [note for note in ask(early).notes if "step 40 of 60" in note]
+    assert len(told) == 1 and not any("step" in note for note in ask(run).notes)
+
+
+def test_a_template_that_another_model_cannot_write_is_not_tried(base: Path) -> None:
+    loaded = load(locate(str(base), lambda line: None), torch.device("cpu"), torch.float32, lambda line: None)
+    shown = [[one.template.name for one in opponents._candidates(loaded, name)] for name in ("own", "plain")]
+    assert shown[0] == shown[1] and shown[0][0] == "plain"
 
 
 class Far(Endpoint):

@@ -15,7 +15,7 @@ from tutelage.errors import DataError, UsageError
 from tutelage.evaluation import cellar
 from tutelage.evaluation.answers import generate_together
 from tutelage.evaluation.evaluate import FILE, evaluate, show
-from tutelage.evaluation.intervals import difference, score_interval
+from tutelage.evaluation.intervals import score_difference, score_interval
 from tutelage.evaluation.scorers import SCORERS
 from tutelage.evaluation.scores import Evaluation
 from tutelage.evaluation.tasks import Item, Task
@@ -87,7 +87,7 @@ def test_means_and_gains_are_those_of_the_values(base: Path, run: Run, tasks: li
     own = [one.value for one in tuned.scores]
     other = [one.value for one in plain.scores]
     assert tuned.mean("by heart") == score_interval(own)
-    assert made.gain(tuned, "by heart") == difference(own, other)
+    assert made.gain(tuned, "by heart") == score_difference(own, other)
     assert made.gain(tuned).value == pytest.approx(sum(own) / 12 - sum(other) / 12)
     assert tuned.mean("by heart", "even").count == 6
     assert sum(own) > sum(other)  # it has learned them by heart

@@ -14,11 +14,13 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 
 import evidence
 import evidence_data as data
+import evidence_system as system
 import evidence_unseen as unseen
 import evidence_work as work
 from evidence_work import Bench, Clock
 
 import tiny
+from tutelage.records import Role
 from tutelage.tuning.run import Run
 
 TASKS = {
@@ -175,7 +177,7 @@ def test_it_goes_on_where_it_was(made: Path) -> None:
 def test_the_page(made: Path) -> None:
     text = (made / "page.md").read_text(encoding="utf-8")
     assert text.startswith("# Evidence\n") and text.count("## Unseen kinds of task") == 1
-    assert text.count("Measured on ") == 1 and text.index("Measured on ") < text.index("\n## ")
+    assert text.count("Measured on ") == text.count("\n## ") == 2  # sections may be of different machines
     rows = [line for line in text.split("\n") if line.startswith("| ")]
     for name in (
         "base, input alone",
@@ -210,7 +212,15 @@ def test_the_time_left_follows_what_was_measured(monkeypatch: pytest.MonkeyPatch
     assert clock.left == 750 and "about 7 minutes left" in said[1]
 
 
-def test_a_page_keeps_its_other_sections() -> None:
-    page = evidence.with_machine(f"{evidence.head()}{evidence.MACHINE} another one.\n\n## First\n\ntext\n")
-    assert page.count(evidence.MACHINE) == 1 and "another one" not in page
-    assert page.endswith("\n\n## First\n\ntext\n")
+def test_what_a_run_follows_from_is_in_its_key(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(base, tmp_path, tmp_path)
+    before = bench.run_key([("a", "b")], {})
+    monkeypatch.setattr(work, "code", lambda: "later")
+    assert bench.run_key([("a", "b")], {}) != before
+
+
+def test_the_desk_keeps_its_turns() -> None:
+    talks = system.desk()
+    rows = [json.loads(line)["messages"] for line in system.TRAIN.read_text(encoding="utf-8").splitlines()]
+    assert sorted(len(one.turns) for one in talks) == sorted(map(len, rows))
+    assert any(len(one.turns) > 3 for one in talks) and any(one.turns[0].role is Role.SYSTEM for one in talks)

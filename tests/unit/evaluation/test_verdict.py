@@ -41,6 +41,18 @@ def test_better_by_score_in_points() -> None:
     assert found.difference == pytest.approx(0.04)
 
 
+def test_scores_that_are_all_alike_are_not_sure() -> None:
+    """Of 6 prompts that nobody gets right, and even of 40, nothing follows about a gain of 2 points."""
+    for count in (6, 40):
+        found = judged([0.0] * count, SCORE, base=[0.0] * count)
+        assert (found.said, found.difference) == (Said.EVEN, 0) and found.high == pytest.approx(
+            1 - 0.025 ** (1 / count)
+        )
+    assert judged([0.0] * 400, SCORE, base=[0.0] * 400).said is Said.BASE
+    best = judged([1.0] * 6, SCORE, base=[0.0] * 6)
+    assert best.better and best.low == pytest.approx(0.025 ** (1 / 6)) and best.high == 1
+
+
 @pytest.mark.parametrize(
     ("who", "words"),
     [
