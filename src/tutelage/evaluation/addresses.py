@@ -15,6 +15,10 @@ KEY_VARIABLE = "TUTELAGE_KEY"
 """Read where no other variable or file is named. A key for one provider is never sent to another by accident."""
 
 
+NEAR = (".local", ".lan", ".internal", ".home.arpa")
+"""Ends of names that no public address has."""
+
+
 def is_address(name: str) -> bool:
     """Whether a model's name is the address of an endpoint."""
     return name.lower().startswith(("http://", "https://"))
@@ -51,7 +55,7 @@ def address_of(url: str) -> SplitResult:
     """The address of an endpoint, without /chat/completions; where it has no path, with /v1.
 
     Raises:
-        UsageError: it cannot be one, has a password in it, or is plain http to another machine.
+        UsageError: it cannot be one, has a password in it, or is plain http to a machine outside the own network.
     """
     try:
         parts = urlsplit(url.strip())
@@ -63,14 +67,22 @@ def address_of(url: str) -> SplitResult:
         raise UsageError(f"{shown} is no address of an endpoint; it looks like http://localhost:8080/v1")
     if "@" in parts.netloc:
         raise UsageError(f"the address of {parts.hostname} has a name or password in it; keep the key in a file: --key")
-    if parts.scheme == "http" and not is_local(parts):
+    if parts.scheme == "http" and not is_near(parts):
         raise UsageError(
-            f"http://{parts.netloc} is not encrypted and not on this machine: everybody on the way could read texts "
+            f"http://{parts.netloc} is not encrypted and not in your own network: everybody on the way could read texts "
             f"and key. Use https, or a tunnel: ssh -L {parts.port or 8080}:localhost:{parts.port or 80} "
             f"{parts.hostname}, and then http://localhost:{parts.port or 8080}"
         )
     path = parts.path.rstrip("/").removesuffix("/chat/completions").rstrip("/") or "/v1"
     return parts._replace(path=path, fragment="")
+
+
+def is_near(address: SplitResult) -> bool:
+    """Whether what is asked there is on this machine or in its own network, by its private address or short name."""
+    host = (address.hostname or "").rstrip(".")
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_private
+    return is_local(address) or "." not in host or host.endswith(NEAR)
 
 
 def is_local(address: SplitResult) -> bool:

@@ -288,16 +288,20 @@ def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_plain_http_is_for_this_machine_alone() -> None:
-    for url in ("http://127.0.0.1/v1", "http://localhost/v1", "http://[::1]:1/v1", "https://h.example/v1"):
+def test_plain_http_is_for_the_own_network_alone() -> None:
+    for url in (
+        *("http://127.0.0.1/v1", "http://localhost/v1", "http://[::1]:1/v1", "https://h.example/v1"),
+        *("http://192.168.0.7:80/v1", "http://10.1.2.3/v1", "http://gpu-box:8000/v1", "http://box.local/v1"),
+    ):
         assert Endpoint(url, "m", SECRET).url == url
     for url in (
         "http://h.example/v1",
-        "http://192.168.0.7:80/v1",
+        "http://8.8.8.8:80/v1",
+        "http://192.168.0.7.example",
         "http://localhost.example",
         "http://127.0.0.1.x.org",
     ):
-        with pytest.raises(UsageError, match="not encrypted and not on this machine") as caught:
+        with pytest.raises(UsageError, match="not encrypted and not in your own network") as caught:
             Endpoint(url, "m", SECRET)
         assert SECRET not in str(caught.value)
 
