@@ -69,8 +69,8 @@ def address_of(url: str) -> SplitResult:
         raise UsageError(f"the address of {parts.hostname} has a name or password in it; keep the key in a file: --key")
     if parts.scheme == "http" and not is_near(parts):
         raise UsageError(
-            f"http://{parts.netloc} is not encrypted and not in your own network: everybody on the way could read texts "
-            f"and key. Use https, or a tunnel: ssh -L {parts.port or 8080}:localhost:{parts.port or 80} "
+            f"http://{parts.netloc} is not encrypted and not in your own network: everybody on the way could read "
+            f"texts and key. Use https, or a tunnel: ssh -L {parts.port or 8080}:localhost:{parts.port or 80} "
             f"{parts.hostname}, and then http://localhost:{parts.port or 8080}"
         )
     path = parts.path.rstrip("/").removesuffix("/chat/completions").rstrip("/") or "/v1"
