@@ -97,7 +97,7 @@ def _forest(part: Forest, width: int) -> Figure:
     labels = [cut(readable(bar.label).replace("\n", " "), LABEL[width]) for bar in part.bars]
     margin = min(0.5, (max(map(len, labels)) * 6.6 + 14) / width)
     figure = _figure(width, height)
-    axes = figure.add_axes((margin, bottom / height, 1 - margin - 14 / width, 1 - (top + bottom) / height))
+    axes = figure.add_axes((margin, bottom / height, 1 - margin - 26 / width, 1 - (top + bottom) / height))
     _bare(axes)
     low, high = part.bounds or _range(part)
     axes.set_xlim(low, high)

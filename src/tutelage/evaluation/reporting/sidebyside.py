@@ -48,9 +48,11 @@ def _note(found: Comparison, shown: int, ranked: bool, who: Sequence[ContenderRe
     parts = []
     if shown < len(found.prompts):
         how = (
-            "those where the tuned model gained and lost most, and others evenly between" if ranked else "evenly drawn"
+            "those where the tuned model gained and lost most, and others evenly between"
+            if ranked
+            else "some, evenly drawn"
         )
-        parts.append(f"{shown:,} of {len(found.prompts):,} prompts are shown: {how}. compare.json has all of them.")
+        parts.append(f"Shown are {how}; compare.json has all of them.")
     if len(who) < len(found.contenders):
         parts.append(f"The answers of {len(who)} of {len(found.contenders)} contenders stand here.")
     if any(one.more for one in found.contenders):
