@@ -28,22 +28,20 @@ def in_words(result: ContenderResult) -> str:
 
 
 def table(comparison: Comparison) -> Table:
-    """The numbers of all contenders, and what the tuned model gains over each with its interval."""
+    """The numbers of all contenders; nothing of them is cut where a terminal is narrow."""
     made = Table(title=None, title_justify="left", header_style="bold")
-    made.add_column("contender")
-    made.add_column("format")
+    made.add_column("contender", overflow="fold")
+    made.add_column("format", overflow="fold")
     scored = any(result.scores for result in comparison.contenders)
-    headings = ["loss/token", "with stop", "stopped", "looped", "tokens read", "written", "tuned gains"]
+    headings = ["loss/token", "with stop", "stopped", "looped", "tokens read", "written"]
     for heading in ["score", *headings] if scored else headings:
-        made.add_column(heading, justify="right")
+        made.add_column(heading, justify="right", overflow="fold")
     decisive = [_decisive(comparison, result) for result in comparison.contenders]
     best = max((value for value in decisive if value is not None), default=None)
-    gains = {one.opponent: one for one in comparison.verdict.gains}
     for result, value in zip(comparison.contenders, decisive, strict=True):
         style = "bold green" if value is not None and value == best else ""
         of_loss = "" if scored else style
         read = result.mean_prompt_tokens
-        found = gains.get(result.name)
         cells = [
             number(result.loss, of_loss),
             number(result.loss_with_stop),
@@ -51,7 +49,6 @@ def table(comparison: Comparison) -> Table:
             Text(f"{result.loop_rate:.0%}"),
             Text("–" if read is None else f"{read:,.0f}"),
             Text(f"{result.mean_tokens:,.0f}"),
-            Text(gain_of(comparison.verdict, found.opponent) if found else "–"),
         ]
         if scored:
             cells.insert(0, Text(f"{100 * result.score.value:.1f}" if result.score else "–", style=style))
@@ -102,6 +99,8 @@ def show(comparison: Comparison, console: Console, answers: int = 3) -> None:
         if result.formats:
             line = f"{result.name}, loss per token by format: {formats_line(result)}"
             console.print(_text(line, "dim"))
+    for one in comparison.verdict.gains:
+        console.print(_text(f"tuned gains over {one.opponent}: {gain_of(comparison.verdict, one.opponent)}"))
     for note in comparison.notes:
         console.print(_text(note, "dim"))
     if comparison.left_out:

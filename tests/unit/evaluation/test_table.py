@@ -38,9 +38,9 @@ def comparison() -> Comparison:
     return Comparison("runs/x", asked, results, judge(ours, others, SCORE), DecodingSettings(), 2, ("A note.",))
 
 
-def shown(found: Comparison) -> str:
+def shown(found: Comparison, width: int = 200) -> str:
     out = io.StringIO()
-    show(found, Console(file=out, width=200, force_terminal=False))
+    show(found, Console(file=out, width=width, force_terminal=False))
     return out.getvalue()
 
 
@@ -52,6 +52,14 @@ def test_numbers_gains_notes_answers_and_verdict() -> None:
     assert found.verdict.text[:40] in text and "2 held-out conversations did not fit" in text
     assert "question/answer 1.200 (of 1)" in text and "did not stop" in text and "reference" in text
     assert text.index("did not stop") < text.index("tokens read") < text.index(found.verdict.text[:40])
+
+
+def test_no_number_is_cut_in_a_narrow_terminal() -> None:
+    found = comparison()
+    text = " ".join(shown(found, 80).split())
+    for one in (one for one in found.verdict.gains if one.opponent == "base"):
+        assert f"tuned gains over {one.opponent}: {gain_of(found.verdict, one.opponent)}" in text
+    assert "…" not in text.rpartition("┏")[0].rpartition("╯")[2] + text.rpartition("┡")[2].partition("A note.")[0]
 
 
 def test_nothing_acts_on_the_terminal() -> None:
