@@ -13,11 +13,13 @@ from rich.console import Console
 
 from tutelage.errors import DataError, UsageError
 from tutelage.evaluation import cellar
-from tutelage.evaluation.answers import generate_together
-from tutelage.evaluation.evaluate import FILE, evaluate, show
+from tutelage.evaluation.answers import Answer, generate_together
+from tutelage.evaluation.evaluate import FILE, _on_the_same_items, evaluate, scored, show
 from tutelage.evaluation.intervals import score_difference, score_interval
+from tutelage.evaluation.losses import AnswerLoss, Losses
+from tutelage.evaluation.results import OTHER_TOKENS
 from tutelage.evaluation.scorers import SCORERS
-from tutelage.evaluation.scores import Evaluation
+from tutelage.evaluation.scores import Evaluation, Scores
 from tutelage.evaluation.tasks import Item, Task
 from tutelage.recipe import Recipe, build
 from tutelage.records import Example, Role, Turn
@@ -154,3 +156,19 @@ def test_what_cannot_be_evaluated_is_refused(base: Path, tasks: list[Task], tmp_
         ask([base], tasks[:1], out=tmp_path / "file" / "scores.json")
     with pytest.raises(UsageError, match="evaluate again"):
         Evaluation.from_json('{"tasks": []}')
+
+
+def test_only_items_that_every_model_was_asked_are_compared(tasks: list[Task]) -> None:
+    """One model could not read the second item, the other not the third; and they cut answers into other tokens."""
+    every = [scored(tasks[0], item, Answer(item.id, "x", True, 1)) for item in tasks[0].items[:4]]
+    losses = [Losses((AnswerLoss("a", 3.0, tokens, 0.1),)) for tokens in (3, 4)]
+    models = [
+        Scores("one", "plain", (every[0], *every[2:]), losses[0]),
+        Scores("two", "plain", (*every[:2], every[3]), losses[1]),
+    ]
+    made = _on_the_same_items([Task("by heart", tasks[0].items[:4])], models)
+    assert [[one.id for one in model.scores] for model in made.models] == [["0", "3"]] * 2
+    assert made.tasks[0].left_out == 2
+    console = Console(file=io.StringIO(), width=200)
+    show(made, console)
+    assert OTHER_TOKENS[:40] in console.file.getvalue()  # type: ignore[attr-defined]
